@@ -1,0 +1,38 @@
+"""The one exception a user's mistake raises, and the "did you mean" helper."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake in something a user wrote; shown as it is, without a traceback.
+
+    The message names the file or value, what was found, what was expected and,
+    where there is one, the fix.
+    """
+
+
+class Unsupported(Exception):
+    """A partitioner says that it does not handle this workload on this cluster.
+
+    Not a failure: the point's row gets the status ``unsupported`` and this text.
+    """
+
+
+class InvalidPlan(Exception):
+    """A plan breaks a rule of `bench.plans.validate`; the text names layer, matrix, range."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """The error for a name that is not in a catalogue, with the nearest names.
+
+    >>> print(unknown_name("partitioner", "layerwise", ["layer-wise", "single"]))
+    unknown partitioner 'layerwise'; did you mean 'layer-wise'? (2 known: see `bench list partitioners`)
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ";"
+    plural = kind if kind.endswith("y") is False else kind[:-1] + "ie"
+    return UserError(f"unknown {kind} {name!r}{hint} ({len(names)} known: see `bench list {plural}s`)")

@@ -1,0 +1,130 @@
+"""The hardware values that the emulator reads: Overlay, LinkProfile, Profile, Cluster.
+
+`bench.hardware.files` reads them from YAML, where every number carries unit and source.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+TOPOLOGIES = (
+    "ring",
+    "ring-bidirectional",
+    "chain",
+    "torus-2d",
+    "fully-connected",
+    "switch",
+    "host-star",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """Structure and latencies of one NPU overlay (cycles of its own clock).
+
+    The matrix unit is ``tiles`` x ``engines`` dot-product engines of ``lanes`` lanes on
+    each of ``cores`` cores. A block of ``engines`` rows takes
+    ``ceil(cols / (tiles * lanes)) + row_block_overhead_cycles`` cycles to issue.
+    """
+
+    tiles: int
+    engines: int
+    lanes: int
+    cores: int
+    vectors_per_pass: int
+    """Batch items that one core multiplies with the same weights at once."""
+    row_block_overhead_cycles: int
+    matrix_latency_cycles: int
+    """From the issue of a row block's last column to its result at the multifunction units."""
+    multifunction_latency_cycles: int
+    """Both multifunction units in series."""
+    writeback_latency_cycles: int
+    """Loader: from the multifunction units to a readable vector register (hazard tag included)."""
+    instruction_issue_cycles: int
+    """Least distance between two instructions of one device."""
+    input_load_cycles: int
+    """Once a run: loading the first input vector and starting the pipeline."""
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """Multiply-accumulates a cycle with every lane of every vector slot busy."""
+        return self.cores * self.vectors_per_pass * self.tiles * self.engines * self.lanes
+
+
+@dataclass(frozen=True, slots=True)
+class LinkProfile:
+    """An alpha-beta link, one server per direction.
+
+    A message of n bytes occupies the link for ``ceil(n / beat_bytes) * beat_bytes *
+    ns_per_byte`` and arrives ``latency_ns`` after that.
+    """
+
+    name: str
+    latency_ns: float
+    ns_per_byte: float
+    beat_bytes: int = 1
+
+    @property
+    def bandwidth_gbps(self) -> float:
+        """Gigabits a second."""
+        return 8.0 / self.ns_per_byte
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalMemory:
+    """Memory that weights may spill to: capacity and the rate at which they stream in."""
+
+    capacity_bytes: int
+    bytes_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One kind of FPGA with its overlay, its links and its memory."""
+
+    name: str
+    device: str
+    clock_mhz: float
+    overlay: Overlay
+    links: tuple[LinkProfile, ...]
+    """The first is the default."""
+    weight_memory_bytes: int
+    """On-chip memory usable for persistent weights."""
+    weight_bytes_per_element: float
+    vector_bytes_per_element: float
+    """What one element of x, h, c takes on a link."""
+    partial_sum_bytes_per_element: float
+    """What one element of a partial sum takes on a link."""
+    ignore_weight_capacity: bool = False
+    """Weights count as on-chip even where they do not fit (as a paper simulated them)."""
+    external_memory: ExternalMemory | None = None
+    board_power_w: float | None = None
+
+    def link(self, name: str | None = None) -> LinkProfile:
+        """The link called ``name``, or the default one; KeyError if there is none."""
+        if name is None:
+            return self.links[0]
+        for link in self.links:
+            if link.name == name:
+                return link
+        raise KeyError(name)
+
+    def with_link_latency(self, latency_ns: float) -> Profile:
+        """The same profile with another latency on its default link."""
+        first = replace(self.links[0], latency_ns=latency_ns)
+        return replace(self, links=(first, *self.links[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """``fpgas`` devices of one profile, joined by ``link`` in a ``topology``."""
+
+    profile: Profile
+    fpgas: int
+    topology: str = "ring"
+    link_name: str | None = None
+
+    @property
+    def link(self) -> LinkProfile:
+        """The link between neighbouring devices."""
+        return self.profile.link(self.link_name)

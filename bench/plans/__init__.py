@@ -1,0 +1,1 @@
+"""Plans: who owns which block of which matrix; validation and lowering to programs."""

@@ -1,0 +1,80 @@
+"""The Plan value: an ownership map, and nothing else.
+
+A partitioner returns a Plan. It says, for each weight matrix, which rectangular block
+(row range x column range) which device owns, and for each vector operation which row
+range runs where. Communication is derived from it by `bench.plans.lower`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+
+Range = tuple[int, int]
+"""A half-open range of rows or columns, (start, stop)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of one matrix, owned by one device.
+
+    ``matrix`` is named ``gate.source`` as `bench.plans.cells` lists them for each cell,
+    for example ``i.x`` or ``n.rh``.
+    """
+
+    layer: str
+    matrix: str
+    rows: Range
+    cols: Range
+    device: int
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRange:
+    """A range of one vector stage's elements (``stage`` as in `bench.plans.cells`), and where it runs."""
+
+    layer: str
+    stage: str
+    rows: Range
+    device: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An ownership map for one workload on one cluster.
+
+    ``groups`` are the device groups that a ring topology cables as rings of their own.
+    ``software_pipelined`` names the layers whose input products of the next time step are
+    moved in front of this step's exchange. ``spill``: weights beyond the on-chip memory
+    stream from external memory. ``notes`` explain the plan to a reader.
+    """
+
+    partitioner: str
+    blocks: tuple[Block, ...]
+    vectors: tuple[VectorRange, ...]
+    groups: tuple[tuple[int, ...], ...]
+    software_pipelined: frozenset[str] = frozenset()
+    spill: bool = False
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def plan_id(self) -> str:
+        """A short hash of what the plan does (notes and the partitioner's name left out)."""
+        return hashlib.sha256(self.to_json(notes=False).encode()).hexdigest()[:12]
+
+    def to_json(self, *, notes: bool = True) -> str:
+        """The plan as JSON with sorted keys: equal plans give equal text."""
+        value = asdict(self)
+        value["software_pipelined"] = sorted(self.software_pipelined)
+        value["blocks"].sort(key=lambda b: (b["layer"], b["matrix"], b["rows"], b["cols"], b["device"]))
+        value["vectors"].sort(key=lambda v: (v["layer"], v["stage"], v["rows"], v["device"]))
+        if not notes:
+            del value["notes"], value["partitioner"]
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+    @property
+    def devices(self) -> tuple[int, ...]:
+        """Devices that own anything, ascending."""
+        return tuple(sorted({b.device for b in self.blocks} | {v.device for v in self.vectors}))
