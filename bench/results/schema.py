@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 
 SCHEMA_VERSION = 1
@@ -13,46 +15,45 @@ STATUSES = ("ok", "unsupported", "error")
 TERMINATIONS = ("none", "timeout", "crash", "out of memory", "invalid plan", "does not fit")
 """What the harness did: nothing, or why it threw the point out."""
 
-SCHEMA = pa.schema(
-    [
-        # what was asked for
-        pa.field("point_id", pa.string(), nullable=False),
-        pa.field("experiment", pa.string(), nullable=False),
-        pa.field("workload", pa.string(), nullable=False),
-        pa.field("cell", pa.string(), nullable=False),  # of the first layer
-        pa.field("hidden_size", pa.int64(), nullable=False),  # of the first layer
-        pa.field("layers", pa.int64(), nullable=False),  # unidirectional ones
-        pa.field("steps", pa.int64(), nullable=False),
-        pa.field("batch", pa.int64(), nullable=False),
-        pa.field("products", pa.string(), nullable=False),  # "input+recurrent" or "recurrent"
-        pa.field("weights", pa.int64(), nullable=False),
-        pa.field("macs", pa.int64(), nullable=False),
-        pa.field("profile", pa.string(), nullable=False),
-        pa.field("topology", pa.string(), nullable=False),
-        pa.field("link", pa.string(), nullable=False),
-        pa.field("link_latency_ns", pa.float64(), nullable=False),
-        pa.field("fpgas", pa.int64(), nullable=False),
-        pa.field("partitioner", pa.string(), nullable=False),
-        pa.field("parameters", pa.string(), nullable=False),  # JSON, sorted keys
-        pa.field("backend", pa.string(), nullable=False),  # "emulated"
-        # how it ended
-        pa.field("status", pa.string(), nullable=False),
-        pa.field("termination", pa.string(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),  # "" when all is well
-        # what came out; null where there is no result
-        pa.field("latency_s", pa.float64()),
-        pa.field("cycles", pa.int64()),
-        pa.field("cycles_per_step", pa.float64()),
-        pa.field("utilization", pa.float64()),
-        pa.field("communication_share", pa.float64()),
-        pa.field("devices_used", pa.int64()),
-        pa.field("weight_bytes_per_device", pa.int64()),  # the fullest device
-        pa.field("fits_on_chip", pa.bool_()),
-        pa.field("plan_id", pa.string()),
-        pa.field("plan_notes", pa.string()),
-        # where it comes from
-        pa.field("version", pa.string(), nullable=False),
-        pa.field("source_digest", pa.string(), nullable=False),
-    ],
-    metadata={"schema_version": str(SCHEMA_VERSION)},
-)
+_FIELDS: list[pa.Field[Any]] = [
+    # what was asked for
+    pa.field("point_id", pa.string(), nullable=False),
+    pa.field("experiment", pa.string(), nullable=False),
+    pa.field("workload", pa.string(), nullable=False),
+    pa.field("cell", pa.string(), nullable=False),  # of the first layer
+    pa.field("hidden_size", pa.int64(), nullable=False),  # of the first layer
+    pa.field("layers", pa.int64(), nullable=False),  # unidirectional ones
+    pa.field("steps", pa.int64(), nullable=False),
+    pa.field("batch", pa.int64(), nullable=False),
+    pa.field("products", pa.string(), nullable=False),  # "input+recurrent" or "recurrent"
+    pa.field("weights", pa.int64(), nullable=False),
+    pa.field("macs", pa.int64(), nullable=False),
+    pa.field("profile", pa.string(), nullable=False),
+    pa.field("topology", pa.string(), nullable=False),
+    pa.field("link", pa.string(), nullable=False),
+    pa.field("link_latency_ns", pa.float64(), nullable=False),
+    pa.field("fpgas", pa.int64(), nullable=False),
+    pa.field("partitioner", pa.string(), nullable=False),
+    pa.field("parameters", pa.string(), nullable=False),  # JSON, sorted keys
+    pa.field("backend", pa.string(), nullable=False),  # "emulated"
+    # how it ended
+    pa.field("status", pa.string(), nullable=False),
+    pa.field("termination", pa.string(), nullable=False),
+    pa.field("reason", pa.string(), nullable=False),  # "" when all is well
+    # what came out; null where there is no result
+    pa.field("latency_s", pa.float64()),
+    pa.field("cycles", pa.int64()),
+    pa.field("cycles_per_step", pa.float64()),
+    pa.field("utilization", pa.float64()),
+    pa.field("communication_share", pa.float64()),
+    pa.field("devices_used", pa.int64()),
+    pa.field("weight_bytes_per_device", pa.int64()),  # the fullest device
+    pa.field("fits_on_chip", pa.bool_()),
+    pa.field("plan_id", pa.string()),
+    pa.field("plan_notes", pa.string()),
+    # where it comes from
+    pa.field("version", pa.string(), nullable=False),
+    pa.field("source_digest", pa.string(), nullable=False),
+]
+
+SCHEMA = pa.schema(_FIELDS, metadata={"schema_version": str(SCHEMA_VERSION)})

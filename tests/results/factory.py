@@ -1,0 +1,252 @@
+"""Synthetic result rows for tests: the paper's closed cost formulas instead of an emulator.
+
+Latencies are (compute / N + exchanges) a step; good enough that every table and figure
+has plausible numbers, with no claim to fidelity.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+PROFILE = "s10-gx2800-dac20"
+CLOCK_HZ = 275e6
+MACS_PER_CYCLE = 19_200
+STEPS = 32
+
+STACKS = {
+    "encoder-8": ("lstm", 8, 2048),
+    "encoder-8-4096": ("lstm", 8, 4096),
+    "decoder-8": ("lstm", 8, 2048),
+    "blstm-4": ("lstm", 8, 2048),
+    "blstm-pyramid-4": ("lstm", 8, 2048),
+    "gnmt-4": ("lstm", 9, 1024),
+}
+SERIAL = {"decoder-8": 1, "blstm-4": 2, "blstm-pyramid-4": 2, "gnmt-4": 2}
+"""How many layers can run at once; a stacked encoder runs all."""
+
+
+def make_row(
+    *,
+    experiment: str = "fig10",
+    workload: str = "dac20/lstm-2048",
+    cell: str = "lstm",
+    hidden: int = 2048,
+    layers: int = 1,
+    steps: int = STEPS,
+    batch: int = 1,
+    fpgas: int = 1,
+    partitioner: str = "single",
+    pipelined: bool = False,
+    link_ns: float = 1000.0,
+    latency_s: float = 1e-3,
+    utilization: float = 0.5,
+    communication_share: float = 0.0,
+    profile: str = PROFILE,
+    status: str = "ok",
+    termination: str = "none",
+    reason: str = "",
+) -> dict[str, Any]:
+    """One row of the schema; a status or termination other than success has no numbers."""
+    solved = status == "ok" and termination == "none"
+    gates = 4 if cell == "lstm" else 3
+    weights = layers * gates * hidden * hidden * 2
+    parameters = json.dumps({"software_pipelining": pipelined}, sort_keys=True)
+    point = f"{experiment}/{workload}/{profile}/n{fpgas}/{partitioner}/{parameters}/{link_ns:g}"
+    numbers = {
+        "latency_s": latency_s,
+        "cycles": round(latency_s * CLOCK_HZ),
+        "cycles_per_step": latency_s * CLOCK_HZ / steps,
+        "utilization": utilization,
+        "communication_share": communication_share,
+        "devices_used": fpgas,
+        "weight_bytes_per_device": weights // fpgas,
+        "fits_on_chip": weights // fpgas < 28_000_000,
+        "plan_id": "0123456789ab",
+        "plan_notes": "",
+    }
+    return {
+        "point_id": point,
+        "experiment": experiment,
+        "workload": workload,
+        "cell": cell,
+        "hidden_size": hidden,
+        "layers": layers,
+        "steps": steps,
+        "batch": batch,
+        "products": "input+recurrent",
+        "weights": weights,
+        "macs": weights * steps * batch,
+        "profile": profile,
+        "topology": "ring",
+        "link": "ring",
+        "link_latency_ns": link_ns,
+        "fpgas": fpgas,
+        "partitioner": partitioner,
+        "parameters": parameters,
+        "backend": "emulated",
+        "status": status,
+        "termination": termination,
+        "reason": reason,
+        **{name: (value if solved else None) for name, value in numbers.items()},
+        "version": "0.1.0",
+        "source_digest": "0" * 12,
+    }
+
+
+def _layer_step_s(
+    cell: str, hidden: int, fpgas: int, partitioner: str, link_ns: float
+) -> tuple[float, float]:
+    """(compute, communication) seconds of one layer and step."""
+    gates = 4 if cell == "lstm" else 3
+    compute = (gates * 2 * hidden * hidden / MACS_PER_CYCLE + 0.28 * hidden) / CLOCK_HZ
+    rounds = 1 if cell == "lstm" else 2
+    if fpgas == 1:
+        return compute, 0.0
+    hop = link_ns * 1e-9
+    share = hidden if partitioner in ("gate-wise", "input-wise") else hidden / fpgas
+    return compute / fpgas, rounds * (fpgas - 1) * (hop + share * 0.17e-9)
+
+
+def point(
+    experiment: str,
+    name: str,
+    fpgas: int,
+    partitioner: str,
+    *,
+    pipelined: bool = False,
+    link_ns: float = 1000.0,
+) -> dict[str, Any]:
+    """One emulated-looking row for ``dac20/name``."""
+    if name in STACKS:
+        cell, layers, hidden = STACKS[name]
+    else:
+        cell, size = name.split("-")
+        layers, hidden = 1, int(size)
+    best = (math.inf, 0.0)
+    for groups in _groups(name, layers, fpgas, partitioner):
+        inner = fpgas // groups
+        compute, exchange = _layer_step_s(cell, hidden, inner, partitioner, link_ns)
+        if pipelined:
+            exchange = max(exchange - 0.4 * compute, 0.0)
+        total = (compute + exchange) * layers / min(groups, SERIAL.get(name, layers)) * STEPS
+        best = min(best, (total, exchange / (compute + exchange)))
+    latency, share = best
+    gates = 4 if cell == "lstm" else 3
+    ideal = layers * gates * 2 * hidden * hidden * STEPS / MACS_PER_CYCLE / CLOCK_HZ / fpgas
+    return make_row(
+        experiment=experiment,
+        workload=f"dac20/{name}",
+        cell=cell,
+        hidden=hidden,
+        layers=layers,
+        fpgas=fpgas,
+        partitioner=partitioner,
+        pipelined=pipelined,
+        link_ns=link_ns,
+        latency_s=latency,
+        utilization=ideal / latency,
+        communication_share=share,
+    )
+
+
+def _groups(name: str, layers: int, fpgas: int, partitioner: str) -> list[int]:
+    if name not in STACKS or partitioner in ("row-wise", "input-wise", "gate-wise", "column-wise"):
+        return [1]
+    if partitioner == "layer-wise":
+        return [fpgas]
+    return [groups for groups in (1, 2, 4, 8, 16, 32, 64) if groups <= min(fpgas, layers)]
+
+
+SINGLE = ("lstm-2048", "lstm-4096", "gru-2048", "gru-4096")
+
+
+def paper_rows() -> list[dict[str, Any]]:
+    """Rows for every figure of the paper."""
+    return list(_paper_rows())
+
+
+def _paper_rows() -> Iterator[dict[str, Any]]:
+    for n in (1, 2, 3, 4):
+        yield point("fig1b", "gnmt-4", n, "single" if n == 1 else "layer-wise")
+    for name in ("encoder-8", "decoder-8", "blstm-4", "blstm-pyramid-4"):
+        yield point("fig4b", name, 1, "single")
+        yield point("fig8", name, 1, "single")
+        for n in (2, 4, 8):
+            yield point("fig4b", name, n, "layer-wise")
+            yield point("fig8", name, n, "layer-wise")
+            yield point("fig8", name, n, "row-wise")
+            yield point("fig8", name, n, "full-dac20")
+            yield point("fig8", name, n, "full-dac20", pipelined=True)
+            yield point("fig8", name, n, "full", pipelined=True)
+    for name in ("lstm-2048", "gru-2048"):
+        yield point("fig5c", name, 1, "single")
+        yield point("fig5c", name, 2, "input-wise")
+        yield point("fig5c", name, 2, "gate-wise")
+        yield point("fig5c", name, 4, "gate-wise")
+    for name in SINGLE:
+        for experiment in ("fig7", "fig10", "fig11"):
+            yield point(experiment, name, 1, "single")
+        for n in (4, 8):
+            yield point("fig7", name, n, "row-wise")
+        for n in (2, 4):
+            for partitioner in ("input-wise", "gate-wise", "row-wise"):
+                yield point("fig10", name, n, partitioner)
+            for link_ns in (1000.0, 500.0, 250.0):
+                yield point("fig11", name, n, "row-wise", link_ns=link_ns)
+    for name in ("encoder-8", "encoder-8-4096"):
+        yield point("fig9", name, 1, "single")
+        for n in (2, 4, 8, 16, 32, 64):
+            yield point("fig9", name, n, "full-dac20")
+    for name in (*SINGLE, "lstm-1024", "gru-1024"):
+        for n in (1, 2, 4):
+            for pipelined in (False, True):
+                yield point("fig12", name, n, "single" if n == 1 else "row-wise", pipelined=pipelined)
+
+
+def other_rows() -> list[dict[str, Any]]:
+    """A few rows of the ``deepbench`` and ``large`` experiments, failures among them."""
+    rows = []
+    for cell, hidden, steps in (("lstm", 1024, 25), ("lstm", 2048, 25), ("gru", 2816, 187)):
+        for batch in (1, 2):
+            workload = f"deepbench/inference_server/{cell}-{hidden}-b{batch}-t{steps}"
+            for n in (1, 2, 4):
+                for partitioner in ("single", "layer-wise", "row-wise", "full"):
+                    if (n == 1) != (partitioner == "single"):
+                        continue
+                    compute, exchange = _layer_step_s(cell, hidden, n, partitioner, 1000.0)
+                    refused = partitioner == "layer-wise"
+                    rows.append(
+                        make_row(
+                            experiment="deepbench",
+                            workload=workload,
+                            cell=cell,
+                            hidden=hidden,
+                            steps=steps,
+                            batch=batch,
+                            fpgas=n,
+                            partitioner=partitioner,
+                            latency_s=(compute + exchange) * steps * batch,
+                            status="unsupported" if refused else "ok",
+                            reason="one layer cannot be split over layers" if refused else "",
+                        )
+                    )
+    for name in ("large/gnmt-4", "large/biglstm"):
+        for n in (1, 2, 4, 8, 16):
+            timeout = name.endswith("biglstm") and n == 16
+            rows.append(
+                make_row(
+                    experiment="large",
+                    workload=name,
+                    layers=8,
+                    hidden=1024,
+                    fpgas=n,
+                    partitioner="single" if n == 1 else "full",
+                    latency_s=1e-3 / n**0.8,
+                    termination="timeout" if timeout else "none",
+                    reason="60 s limit" if timeout else "",
+                )
+            )
+    return rows
