@@ -1,0 +1,94 @@
+# make reproduce   everything the paper's comparison needs: tables, figures, report, claims
+# make test        linters, types and all tests
+#
+# Either makes the locked environment in .venv first; nothing has to be activated,
+# and nothing outside this directory is written but the package tools' own caches.
+# Needed: Linux, make and Python 3.11 to 3.13 with its venv module.
+
+# The first suitable interpreter; `make PY=/path/to/python ...` picks another for a new .venv.
+PY ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11, \
+        $(shell $(p) -c 'import sys; print("$(p)" if (3, 11) <= sys.version_info[:2] < (3, 14) else "")' 2>/dev/null)))
+VENV    := .venv
+BIN     := $(VENV)/bin
+JOBS    ?= 2
+LOCKS   := requirements.lock bootstrap.lock
+COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+# Tools start each other by name (snakemake starts `bench` and `papermill`): .venv comes first.
+RUN     := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+# Without byte code, each start of snakemake compiles its modules again (about 3 s).
+unexport PYTHONDONTWRITEBYTECODE
+# Other environments' packages and settings must not leak into this one.
+unexport PYTHONPATH
+unexport PYTHONHOME
+unexport MPLBACKEND
+unexport VIRTUAL_ENV
+export PYTHONNOUSERSITE = 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+export PIP_USER = 0
+export UV_COMPILE_BYTECODE = 1
+export UV_PYTHON_DOWNLOADS = never
+
+.DEFAULT_GOAL := help
+.PHONY: help env reproduce test lint bench lock clean distclean
+# A half-made stamp would pass for a finished step.
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make reproduce   run the whole evaluation: tables, figures, report, claims'
+	@echo 'make test        linters, types and all tests  (ARGS="-k name" is given to pytest)'
+	@echo 'make bench       time the benchmarks in tests/benchmarks'
+	@echo 'make lint        linters and types only'
+	@echo 'make env         the locked environment in .venv  (PY=... picks the interpreter)'
+	@echo 'make lock        write the locks again  (ARGS=--upgrade takes newer versions)'
+	@echo 'make clean       remove what runs write;  make distclean: and .venv'
+
+reproduce: env
+	@$(RUN) snakemake $(ARGS) reproduce-all
+
+test: lint
+	@$(RUN) python -m pytest -n $(JOBS) $(ARGS)
+
+bench: env
+	@$(RUN) python -m pytest tests/benchmarks --benchmark-enable --benchmark-only --benchmark-autosave $(ARGS)
+
+lint: env
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/snakefmt --check --compact-diff Snakefile
+
+env: $(VENV)/.stamp
+
+$(VENV)/.stamp: $(VENV)/.bootstrap requirements.lock pyproject.toml
+	@$(BIN)/uv pip sync -q --require-hashes -p $(BIN)/python requirements.lock || { \
+	  echo 'uv could not install the lock: trying pip' >&2; \
+	  $(BIN)/python -m pip install -q --require-hashes -r requirements.lock; }
+	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.bootstrap: bootstrap.lock
+	@test -n "$(PY)" || test -x $(BIN)/python || { \
+	  echo 'error: found no Python 3.11, 3.12 or 3.13 (python3); name one: make PY=/path/to/python ...' >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
+	  echo 'making $(VENV) with $(PY)'; $(PY) -m venv --clear $(VENV); }
+	@$(BIN)/python -m pip install -q --require-hashes -r bootstrap.lock
+	@touch $@
+
+# The locks are replaced only when both are complete and hold no address of an index.
+lock: $(VENV)/.bootstrap
+	@for f in $(LOCKS); do cp $$f $(VENV)/$$f; done
+	@$(COMPILE) $(ARGS) --group dev --group build -o $(VENV)/requirements.lock pyproject.toml
+	@echo uv | $(COMPILE) $(ARGS) --constraint $(VENV)/requirements.lock -o $(VENV)/bootstrap.lock -
+	@! grep -nE '://|--(extra-)?index|find-links' $(addprefix $(VENV)/,$(LOCKS))
+	@for f in $(LOCKS); do cmp -s $(VENV)/$$f $$f || { cp $(VENV)/$$f $$f; echo "$$f changed"; }; done
+
+clean:
+	@test ! -d reports || find reports -mindepth 1 -maxdepth 1 \
+	  ! -name published ! -name expected ! -name templates -exec rm -rf {} +
+	@rm -rf .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build dist
+	@find . \( -name .venv -o -name .git \) -prune -o \
+	  \( -name __pycache__ -o -name .ipynb_checkpoints -o -name '*.nb[ic]' \) -prune -exec rm -rf {} +
+
+distclean: clean
+	@rm -rf $(VENV) *.egg-info
