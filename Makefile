@@ -28,6 +28,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export PIP_USER = 0
 export UV_COMPILE_BYTECODE = 1
 export UV_PYTHON_DOWNLOADS = never
+# As pip does: trust what the machine trusts (a proxy may have its own certificate).
+export UV_SYSTEM_CERTS = true
 
 .DEFAULT_GOAL := help
 .PHONY: help env reproduce test lint bench lock clean distclean
@@ -63,8 +65,8 @@ env: $(VENV)/.stamp
 $(VENV)/.stamp: $(VENV)/.bootstrap requirements.lock pyproject.toml
 	@$(BIN)/uv pip sync -q --require-hashes -p $(BIN)/python requirements.lock || { \
 	  echo 'uv could not install the lock: trying pip' >&2; \
-	  $(BIN)/python -m pip install -q --require-hashes -r requirements.lock; }
-	@$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	  $(BIN)/python -m pip install -qq --require-hashes -r requirements.lock; }
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.bootstrap: bootstrap.lock
@@ -72,7 +74,7 @@ $(VENV)/.bootstrap: bootstrap.lock
 	  echo 'error: found no Python 3.11, 3.12 or 3.13 (python3); name one: make PY=/path/to/python ...' >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 	  echo 'making $(VENV) with $(PY)'; $(PY) -m venv --clear $(VENV); }
-	@$(BIN)/python -m pip install -q --require-hashes -r bootstrap.lock
+	@$(BIN)/python -m pip install -qq --require-hashes -r bootstrap.lock
 	@touch $@
 
 # The locks are replaced only when both are complete and hold no address of an index.
