@@ -26,7 +26,11 @@ Loc = tuple[int | str, ...]
 
 
 class FileModel(BaseModel):
-    """Base of the models that files are checked against: no unknown keys, no silent conversions."""
+    """Base of the models that files are checked against: no unknown keys, no silent conversions.
+
+    Tags of unions should hold a blank ("a family"): pydantic puts them among the keys of a
+    path, and `parse_yaml` takes out what is no key.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -37,7 +41,7 @@ def load_yaml(path: Path, schema: type[M]) -> M:
     Raises UserError, naming file, line or key, and fix: the file is missing, empty, cut
     off, no YAML, repeats a key, or does not agree with the schema.
     """
-    return parse_yaml(read_text(path), str(path), schema)
+    return parse_yaml(read_text(path), shown(path), schema)
 
 
 def parse_yaml(text: str, name: str, schema: type[M]) -> M:
@@ -54,19 +58,27 @@ def parse_yaml(text: str, name: str, schema: type[M]) -> M:
     raise UserError("\n".join(dict.fromkeys(lines)))
 
 
+def shown(path: Path) -> str:
+    """The path as messages show it: relative to the working directory where it lies below it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
 def read_text(path: Path) -> str:
     """The text of ``path``; UserError if it is missing, a folder, unreadable or not UTF-8."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         siblings = sorted(p.name for p in path.parent.glob("*")) if path.parent.is_dir() else []
-        raise UserError(f"{path}: no such file{_hint(path.name, siblings)}") from None
+        raise UserError(f"{shown(path)}: no such file{_hint(path.name, siblings)}") from None
     except IsADirectoryError:
-        raise UserError(f"{path}: is a folder; name a file in it") from None
+        raise UserError(f"{shown(path)}: is a folder; name a file in it") from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+        raise UserError(f"{shown(path)}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        raise UserError(f"{shown(path)}: cannot be read ({error.strerror})") from None
 
 
 def json_schema(schema: type[BaseModel], title: str) -> str:

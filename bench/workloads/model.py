@@ -61,6 +61,11 @@ class Layer:
     skip_input: bool = False
     after: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Give the default input its size: a lone input from outside is all of the input."""
+        if self.inputs == (Input(EXTERNAL, 0),):
+            object.__setattr__(self, "inputs", (Input(EXTERNAL, self.input_size),))
+
     @property
     def output_size(self) -> int:
         """Elements of the hidden vector h that the layer outputs each step."""

@@ -1,0 +1,96 @@
+"""Finding a workload: by catalogue name, by file, or as a single layer spelled out."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from functools import lru_cache
+from pathlib import Path
+
+from bench.errors import UserError, unknown_name
+from bench.files import parse_yaml, read_text, shown
+from bench.workloads.build import build_workloads, single_layer
+from bench.workloads.check import check_workload
+from bench.workloads.model import Cell, Workload
+from bench.workloads.schema import WorkloadFile
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+"""The repository's workload files."""
+
+_SINGLE = re.compile(r"(lstm|gru|rnn)-(\d{1,9})-b(\d{1,9})-t(\d{1,9})")
+_IN_FILE = re.compile(r"(.+\.ya?ml)(?::(.+))?")
+_CELLS: dict[str, Cell] = {"lstm": "lstm", "gru": "gru", "rnn": "rnn_tanh"}
+
+
+def workload_names(*, models: Path = MODELS) -> list[str]:
+    """All names of the catalogue, sorted; UserError if a file of it is wrong."""
+    return sorted(name for path in _files(models) for name in _load(path))
+
+
+def load_workload(name_or_path: str, *, models: Path = MODELS) -> Workload:
+    """The workload that ``name_or_path`` means.
+
+    One of: a catalogue name (``dac20/blstm-4``); a YAML file with one workload, or
+    ``file.yaml:name``; a single layer spelled out (``lstm-1024-b1-t25``, ``gru-...``,
+    ``rnn-...`` with tanh: input as wide as hidden, both products counted).
+
+    Raises UserError: nothing of this name (with near names), or a wrong file.
+    """
+    in_file = _IN_FILE.fullmatch(name_or_path)
+    if in_file:
+        return workload_from_yaml(Path(in_file[1]), in_file[2])
+    single = _SINGLE.fullmatch(name_or_path)
+    if single:
+        cell, hidden, batch, steps = _CELLS[single[1]], *map(int, single.groups()[1:])
+        workload = single_layer(name_or_path, cell, hidden, batch=batch, steps=steps)
+        check_workload(workload)
+        return workload
+    known: list[str] = []
+    family = name_or_path.split("/", maxsplit=1)[0]
+    for path in sorted(_files(models), key=lambda path: path.stem != family):
+        workloads = _load(path)
+        if name_or_path in workloads:
+            return workloads[name_or_path]
+        known.extend(workloads)
+    raise unknown_name("workload", name_or_path, known)
+
+
+def workload_from_yaml(path: Path, name: str | None = None) -> Workload:
+    """The workload called ``name`` (with or without its family) in a file; None: its only one.
+
+    Raises UserError: wrong file, no such workload in it, or several and no name.
+    """
+    workloads = _load(path)
+    if name is None:
+        if len(workloads) == 1:
+            return next(iter(workloads.values()))
+        listed = list(workloads)
+        some = ", ".join(listed[:5]) + (", ..." if len(listed) > 5 else "")
+        raise UserError(
+            f"{shown(path)} holds {len(listed)} workloads; name one as {shown(path)}:NAME ({some})"
+        )
+    for full, workload in workloads.items():
+        if name in (full, full.partition("/")[2]):
+            return workload
+    near = difflib.get_close_matches(name, workloads, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"it holds {', '.join(list(workloads)[:5])}"
+    raise UserError(f"{shown(path)} holds no workload {name!r}; {hint}")
+
+
+def _files(models: Path) -> list[Path]:
+    return sorted(path for path in models.glob("*") if path.suffix in (".yaml", ".yml"))
+
+
+def _load(path: Path) -> dict[str, Workload]:
+    return _parse(shown(path), read_text(path))
+
+
+@lru_cache(maxsize=64)
+def _parse(path: str, text: str) -> dict[str, Workload]:
+    """The workloads of a file; the text is part of the key, so an edited file is read anew."""
+    content = parse_yaml(text, path, WorkloadFile)
+    try:
+        return build_workloads(content)
+    except UserError as error:
+        lines = str(error).splitlines()
+        raise UserError("\n".join(f"{path}: {line}" for line in lines)) from None
