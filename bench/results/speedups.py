@@ -1,0 +1,100 @@
+"""Speed-ups point by point, and what they amount to: geometric means that failures cannot improve."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from bench.results.frames import (
+    BASELINE_SETUP,
+    SETUP,
+    best_conventional,
+    single_latency,
+    strategy_key,
+)
+
+Against = Literal["single", "conventional"]
+
+POINT = [*SETUP, "fpgas"]
+"""What makes a point within one experiment; each strategy gives it one speed-up."""
+
+
+def speedups(frame: pd.DataFrame, against: Against) -> pd.DataFrame:
+    """Rows of a prepared frame with ``baseline`` (a name), ``baseline_latency_s`` and ``speedup``.
+
+    Against ``single``: one FPGA, same workload, profile and batch. Against
+    ``conventional``: the fastest conventional partitioner at the same number of FPGAs on
+    the same cluster; rows on one FPGA are left out. ``speedup`` is NaN where the row or
+    its baseline has no latency. The baselines themselves stay in.
+    """
+    rows = frame.copy()
+    if against == "single":
+        single = single_latency(frame)
+        keys = rows[BASELINE_SETUP].itertuples(index=False, name=None)
+        rows["baseline_latency_s"] = [single.get(key, np.nan) for key in keys]
+        rows["baseline"] = "single"
+    else:
+        rows = rows[rows["fpgas"] > 1].copy()
+        best = best_conventional(frame)
+        found = [best.get(key) for key in rows[POINT].itertuples(index=False, name=None)]
+        rows["baseline_latency_s"] = [pair[0] if pair else np.nan for pair in found]
+        rows["baseline"] = [pair[1] if pair else "" for pair in found]
+    latency = rows["latency_s"].where(rows["solved"])
+    rows["speedup"] = rows["baseline_latency_s"] / latency
+    return rows
+
+
+def summary(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row for each experiment, number of FPGAs and strategy.
+
+    ``n``: points that any strategy was tried on; ``n_ok``: those that this one solved (a
+    point it was not tried on counts as not solved). ``geomean_common``: over the
+    ``n_common`` points that every strategy solved which solved any. ``geomean_all``: over
+    the points that have a baseline, 1.0 where this strategy has no result.
+    """
+    columns = ["experiment", "fpgas", "strategy", "n_ok", "n", "n_common", "geomean_common", "geomean_all"]
+    records = []
+    for (experiment, fpgas), group in rows.groupby(["experiment", "fpgas"], sort=True):
+        wide = pivot(group)
+        has_baseline = wide.notna().any(axis=1)
+        solved = group.pivot_table(index=POINT, columns="strategy", values="solved", aggfunc="any")
+        solved = solved.reindex(index=wide.index, columns=wide.columns).fillna(False).astype(bool)
+        entered = [name for name in wide.columns if wide[name].notna().any()]
+        common = wide[entered].notna().all(axis=1) if entered else has_baseline
+        for name in wide.columns:
+            known = wide[name].notna().any()
+            records.append(
+                {
+                    "experiment": experiment,
+                    "fpgas": fpgas,
+                    "strategy": name,
+                    "n_ok": int(solved[name].sum()),
+                    "n": len(wide),
+                    "n_common": int(common.sum()),
+                    "geomean_common": geomean(wide.loc[common, name]) if known else np.nan,
+                    "geomean_all": geomean(wide.loc[has_baseline, name].fillna(1.0)),
+                }
+            )
+    return pd.DataFrame(records, columns=columns)
+
+
+def pivot(rows: pd.DataFrame) -> pd.DataFrame:
+    """Speed-ups with a row for each point and a column for each strategy, both sorted."""
+    wide = rows.pivot_table(index=POINT, columns="strategy", values="speedup", aggfunc="first", dropna=False)
+    tried = rows.set_index(POINT).index.unique()
+    wide = wide.reindex(index=tried).sort_index()
+    names = sorted(rows["strategy"].unique(), key=strategy_key)
+    return wide.reindex(columns=names)
+
+
+def geomean(values: pd.Series[float]) -> float:
+    """The geometric mean; NaN for no values.
+
+    >>> round(geomean(pd.Series([1.0, 4.0])), 6)
+    2.0
+    """
+    if values.empty:
+        return float("nan")
+    return float(np.exp(np.log(values.to_numpy(dtype=float)).mean()))
