@@ -1,0 +1,147 @@
+"""The named measures that claims are computed with: each is a function of `Evidence` to one number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from bench.files import FileModel
+from bench.results.paper import share_within
+from bench.results.series import Emulated, Key, Point
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run produced: the comparison with the paper, solved rows, and tables on disk."""
+
+    points: pd.DataFrame
+    winners: pd.DataFrame
+    rows: dict[Key, Emulated]
+    tables: Path
+    expected: Path
+
+
+class SpeedupRatio(FileModel):
+    """Latency of ``over`` divided by that of ``strategy``, at one workload and number of FPGAs."""
+
+    measure: Literal["speedup ratio"]
+    workload: str
+    fpgas: Annotated[int, Field(gt=0)]
+    strategy: str
+    pipelined: bool = False
+    over: str = Field(description="a strategy at the same number of FPGAs, or single for one FPGA")
+    link_latency_ns: float = 1000.0
+
+    def value(self, evidence: Evidence) -> float:
+        """The ratio; NaN if either has no result."""
+        point = Point(evidence.rows, self.workload, self.fpgas)
+        try:
+            fast = point.row(self.strategy, pipelined=self.pipelined, link_ns=self.link_latency_ns)
+            slow = point.single if self.over == "single" else point.row(self.over)
+        except KeyError:
+            return float("nan")
+        return slow.latency_s / fast.latency_s
+
+
+class BestSpeedup(FileModel):
+    """The highest speed-up over one FPGA that any of ``strategies`` reaches."""
+
+    measure: Literal["best speedup"]
+    workload: str
+    fpgas: Annotated[int, Field(gt=0)]
+    strategies: list[str] = Field(min_length=1)
+
+    def value(self, evidence: Evidence) -> float:
+        """The speed-up; NaN if one of the strategies has no result."""
+        point = Point(evidence.rows, self.workload, self.fpgas)
+        try:
+            return max(point.speedup(strategy) for strategy in self.strategies)
+        except KeyError:
+            return float("nan")
+
+
+class FastestFpgas(FileModel):
+    """The number of FPGAs at which a series of a figure is fastest."""
+
+    measure: Literal["fastest number of FPGAs"]
+    figure: str
+    workload: str
+    series: str
+
+    def value(self, evidence: Evidence) -> float:
+        """The number; NaN if a point of the series has no result."""
+        rows = evidence.points
+        rows = rows[
+            (rows["figure"] == self.figure)
+            & (rows["workload"] == self.workload)
+            & (rows["series"] == self.series)
+            & rows["metric"].str.startswith("speedup")
+        ]
+        if rows.empty or rows["emulated"].isna().any():
+            return float("nan")
+        return float(rows["fpgas"].iloc[int(np.argmax(rows["emulated"]))])
+
+
+class ShareWithin(FileModel):
+    """Share of the counted points of some figures within 8 or 15 % or one digitisation step."""
+
+    measure: Literal["share of points within"]
+    figures: list[str] = Field(min_length=1)
+    percent: Literal[8, 15] = 15
+
+    def value(self, evidence: Evidence) -> float:
+        """The share, 0 to 1; NaN if there are no points."""
+        points = evidence.points
+        return share_within(points[points["counted"] & points["figure"].isin(self.figures)], self.percent)
+
+
+class OtherWinners(FileModel):
+    """Cells of some figures that another one wins than in the paper, where the paper decides."""
+
+    measure: Literal["other winners"]
+    figures: list[str] = Field(min_length=1)
+
+    def value(self, evidence: Evidence) -> float:
+        """The number of such cells; NaN if the figures decide none."""
+        table = evidence.winners
+        chosen = table[table["figure"].isin(self.figures) & table["decided"]]
+        return float((~chosen["agrees"].astype(bool)).sum()) if len(chosen) else float("nan")
+
+
+class TablesDiffer(FileModel):
+    """Tables whose bytes differ from the committed ones (or that are missing on either side)."""
+
+    measure: Literal["tables that differ"]
+    files: list[str] = Field(min_length=1)
+
+    def value(self, evidence: Evidence) -> float:
+        """The number of such tables."""
+        pairs = [(evidence.tables / name, evidence.expected / name) for name in self.files]
+        return float(sum(not _same_bytes(*pair) for pair in pairs))
+
+
+Measure = Annotated[
+    SpeedupRatio | BestSpeedup | FastestFpgas | ShareWithin | OtherWinners | TablesDiffer,
+    Field(discriminator="measure"),
+]
+
+Relation = Literal["within", "at least", "at most"]
+
+HOLDS: dict[Relation, Callable[[float, float, float], bool]] = {
+    "within": lambda got, expected, tolerance: abs(got - expected) <= tolerance + 1e-12,
+    "at least": lambda got, expected, tolerance: got >= expected - tolerance - 1e-12,
+    "at most": lambda got, expected, tolerance: got <= expected + tolerance + 1e-12,
+}
+"""(got, expected, tolerance) to whether the claim holds; false for a NaN."""
+
+
+def _same_bytes(fresh: Path, committed: Path) -> bool:
+    if not fresh.is_file() or not committed.is_file():
+        return False
+    return fresh.read_bytes() == committed.read_bytes()
