@@ -25,6 +25,10 @@ class InvalidPlan(Exception):
     """A plan breaks a rule of `bench.plans.validate`; the text names layer, matrix, range."""
 
 
+class DoesNotFit(Exception):
+    """The weights exceed a device's memory, and the profile has nowhere to spill to."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that is not in a catalogue, with the nearest names.
 

@@ -47,8 +47,7 @@ class Plan:
 
     ``groups`` are the device groups that a ring topology cables as rings of their own.
     ``software_pipelined`` names the layers whose input products of the next time step are
-    moved in front of this step's exchange. ``spill``: weights beyond the on-chip memory
-    stream from external memory. ``notes`` explain the plan to a reader.
+    moved in front of this step's exchange. ``notes`` explain the plan to a reader.
     """
 
     partitioner: str
@@ -56,7 +55,6 @@ class Plan:
     vectors: tuple[VectorRange, ...]
     groups: tuple[tuple[int, ...], ...]
     software_pipelined: frozenset[str] = frozenset()
-    spill: bool = False
     notes: tuple[str, ...] = ()
 
     @cached_property

@@ -1,0 +1,1 @@
+"""The emulator: program -> cycles, utilisation and where the time goes."""

@@ -1,0 +1,212 @@
+"""The timing engine: integer cycles of every instruction, with exact periodic extrapolation.
+
+Each device has a matrix unit and a multifunction pipeline, each link one server; all of
+them serve instructions in program order. Row blocks chain: the k-th block of a result is
+readable `writeback` cycles after it left the multifunction units, and two numbers, the
+first and the last block's time, describe all of them exactly, because block times are
+convex in k (maxima of linear functions).
+
+The state after an iteration is a max-plus function of the state before, so its parts
+are convex in the iteration number along any linear trajectory. Hence if three states in a
+row lie on a line, and the state extrapolated to the end of a stretch again steps along
+that line, every state between does too: g(m) = f(X(m)) - X(m + 1) is convex with
+g(0) = g(1) = g(M) = 0, so it is 0 throughout. The engine jumps only where it has checked
+that; a run over 1,500 time steps costs no more than one over a few.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from bench.plans.program import Ints
+
+UNIT, SERVER, BLOCKS, INTERVAL, LATENCY, FIRST, COUNT, GROUP, TO_GROUP, STARTS, DEVICE = range(11)
+MATRIX, VECTOR, LINK = 0, 1, 2
+LONGEST_PERIOD = 6
+"""Iterations after which a steady state may repeat; longer periods are simulated in full."""
+
+
+@njit(cache=True)
+def run_iteration(
+    fields: Ints,
+    wait_start: Ints,
+    waits: Ints,
+    costs: Ints,
+    history: Ints,
+    layout: Ints,
+    k: int,
+) -> None:  # pragma: no cover - compiled
+    """Advance ``history`` by iteration ``k``: slot (k - 1) % depth -> slot k % depth.
+
+    ``costs``: multifunction latency, write-back latency, issue interval. ``layout``: offsets
+    of first, last, matrix, vector, issue, link, done in a state vector.
+    """
+    depth = history.shape[0]
+    now = history[k % depth]
+    now[:] = history[(k - 1) % depth]
+    first_at, last_at, matrix_at, vector_at, issue_at, link_at, done_at = layout
+    before = history[(k - 1) % depth]
+    base = before[now.shape[0] - 1]
+    for n in range(fields.shape[0]):
+        if k < fields[n, FIRST] or k >= fields[n, FIRST] + fields[n, COUNT]:
+            continue
+        start = base
+        first_block = base
+        last_block = base
+        for w in range(wait_start[n], wait_start[n + 1]):
+            on = waits[w, 0]
+            then = k - waits[w, 1]
+            if then < fields[on, FIRST] or then >= fields[on, FIRST] + fields[on, COUNT]:
+                continue
+            source = history[then % depth]
+            if waits[w, 2] == 0:
+                start = max(start, source[last_at + on])
+            else:
+                first_block = max(first_block, source[first_at + on])
+                last_block = max(last_block, source[last_at + on])
+        if fields[n, STARTS]:
+            start = max(start, before[done_at + fields[n, GROUP]])
+        unit = fields[n, UNIT]
+        server = fields[n, SERVER]
+        blocks = fields[n, BLOCKS]
+        interval = fields[n, INTERVAL]
+        if unit == LINK:
+            start = max(start, now[link_at + server])
+            now[link_at + server] = start + interval
+            arrival = start + interval + fields[n, LATENCY]
+            now[first_at + n] = arrival
+            now[last_at + n] = arrival
+            group = done_at + fields[n, GROUP]
+            now[group] = max(now[group], start + interval)
+            group = done_at + fields[n, TO_GROUP]
+            now[group] = max(now[group], arrival)
+            continue
+        issued = now[issue_at + server]
+        start = max(start, issued)
+        now[issue_at + server] = issued + costs[2]
+        if unit == MATRIX:
+            start = max(start, now[matrix_at + server])
+            now[matrix_at + server] = start + blocks * interval
+            first_block = max(first_block, start + interval + fields[n, LATENCY])
+            last_block = max(last_block, start + blocks * interval + fields[n, LATENCY])
+            enter = max(first_block, now[vector_at + server])
+        else:
+            enter = max(max(first_block, start), now[vector_at + server])
+        leave = max(last_block, enter + (blocks - 1) * (1 if unit == MATRIX else interval))
+        now[vector_at + server] = leave + 1
+        through = costs[0] + costs[1]
+        now[first_at + n] = enter + through
+        now[last_at + n] = leave + through
+        group = done_at + fields[n, GROUP]
+        now[group] = max(now[group], leave + through)
+
+
+@njit(cache=True)
+def on_a_line(history: Ints, k: int, period: int, window: int) -> bool:  # pragma: no cover - compiled
+    """Whether each of the last ``window`` states repeats its predecessor's growth over ``period``."""
+    depth = history.shape[0]
+    for back in range(window):
+        a = history[(k - back) % depth]
+        b = history[(k - back - period) % depth]
+        c = history[(k - back - 2 * period) % depth]
+        for i in range(a.shape[0]):
+            if a[i] - b[i] != b[i] - c[i]:
+                return False
+    return True
+
+
+@njit(cache=True)
+def simulate(
+    fields: Ints,
+    wait_start: Ints,
+    waits: Ints,
+    costs: Ints,
+    sizes: Ints,
+    iterations: int,
+    base: int,
+    extrapolate: bool,
+) -> int:  # pragma: no cover - compiled
+    """Cycle in which the last instruction of a phase is complete.
+
+    ``sizes``: devices, links, groups. ``base``: the cycle in which the phase starts.
+    """
+    count = fields.shape[0]
+    devices, links, groups = sizes
+    layout = np.empty(7, dtype=np.int64)
+    layout[0] = 0
+    layout[1] = count
+    layout[2] = 2 * count
+    layout[3] = layout[2] + devices
+    layout[4] = layout[3] + devices
+    layout[5] = layout[4] + devices
+    layout[6] = layout[5] + links
+    width = layout[6] + groups + 1
+    reach = 1
+    for w in range(waits.shape[0]):
+        reach = max(reach, waits[w, 1])
+    window = reach + 1
+    depth = window + 2 * LONGEST_PERIOD + 1
+    history = np.full((depth, width), base, dtype=np.int64)
+    saved = np.empty_like(history)
+
+    # Stretches in which the same instructions are active.
+    edges = np.zeros(2 * count + 2, dtype=np.int64)
+    for n in range(count):
+        edges[2 * n] = min(fields[n, FIRST], iterations)
+        edges[2 * n + 1] = min(fields[n, FIRST] + fields[n, COUNT], iterations)
+    edges[2 * count + 1] = iterations
+    edges = np.unique(edges)
+
+    for e in range(edges.shape[0] - 1):
+        k = edges[e]
+        stop = edges[e + 1]
+        settled = k + window + 1
+        while k < stop:
+            run_iteration(fields, wait_start, waits, costs, history, layout, k)
+            k += 1
+            if not extrapolate:
+                continue
+            for period in range(1, LONGEST_PERIOD + 1):
+                if k < settled + 2 * period or stop - k < 2 * period:
+                    continue
+                if not on_a_line(history, k - 1, period, window):
+                    continue
+                jumps = (stop - k) // period - 1
+                while jumps > 0:
+                    saved[:] = history
+                    advance(history, k - 1, period, window, jumps)
+                    end = k + jumps * period
+                    for step in range(period):
+                        run_iteration(fields, wait_start, waits, costs, history, layout, end + step)
+                    if on_a_line(history, end + period - 1, period, window):
+                        k = end + period
+                        break
+                    history[:] = saved
+                    jumps //= 2
+                if jumps > 0:
+                    break
+        # a last result stands for all: results that are no longer active stay in the state
+    final = history[(iterations - 1) % depth]
+    end_time = base
+    for n in range(count):
+        end_time = max(end_time, final[layout[1] + n])
+    return end_time
+
+
+@njit(cache=True)
+def advance(history: Ints, k: int, period: int, window: int, jumps: int) -> None:  # pragma: no cover
+    """Move the states needed after ``k`` along their lines to ``jumps`` periods later."""
+    depth = history.shape[0]
+    keep = window + 2 * period
+    moved = np.empty((keep, history.shape[1]), dtype=np.int64)
+    for back in range(keep):
+        # states further back than the window lie on the same line, one period earlier each
+        offset = back % period
+        newest = history[(k - offset) % depth]
+        older = history[(k - offset - period) % depth]
+        periods_back = (back - offset) // period
+        moved[back] = newest + (newest - older) * (jumps - periods_back)
+    target = k + jumps * period
+    for back in range(keep):
+        history[(target - back) % depth] = moved[back]

@@ -1,0 +1,125 @@
+"""From a program to its Timing: cycles, and where they go."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.emulator.engine import simulate
+from bench.hardware.profile import Cluster, Overlay
+from bench.plans.program import Program, Unit, to_arrays
+
+
+@dataclass(frozen=True, slots=True)
+class UnitTime:
+    """How long one unit of one device, or one link, was busy."""
+
+    unit: str
+    """``matrix``, ``vector`` or ``link``."""
+    device: int
+    to_device: int
+    busy_cycles: int
+    messages: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What the emulator says about one plan."""
+
+    cycles: int
+    latency_s: float
+    cycles_per_step: float
+    utilization: float
+    """Multiply-accumulates done over those that all the cluster's devices could have done."""
+    communication_share: float
+    """Share of the latency that would go if links took no time."""
+    devices_used: int
+    weight_bytes_per_device: int
+    """Of the fullest device."""
+    fits_on_chip: bool
+    units: tuple[UnitTime, ...]
+
+
+def count_cycles(program: Program, overlay: Overlay, *, extrapolate: bool = True) -> int:
+    """Cycles from the first input to the last result.
+
+    ``extrapolate=False`` runs every iteration; the result is the same (tests hold it to that).
+    """
+    costs = np.array(
+        [
+            overlay.multifunction_latency_cycles,
+            overlay.writeback_latency_cycles,
+            overlay.instruction_issue_cycles,
+        ],
+        dtype=np.int64,
+    )
+    sizes = np.array([program.devices, program.links, program.groups], dtype=np.int64)
+    now = overlay.input_load_cycles
+    for phase in program.phases:
+        arrays = to_arrays(phase)
+        now = int(
+            simulate(
+                arrays.fields,
+                arrays.wait_start,
+                arrays.waits,
+                costs,
+                sizes,
+                arrays.iterations,
+                now,
+                extrapolate,
+            )
+        )
+    return now
+
+
+def without_links(program: Program) -> Program:
+    """The same program on links that take no time."""
+    phases = tuple(
+        replace(
+            phase,
+            instructions=tuple(
+                replace(i, interval=0, latency=0) if i.unit is Unit.LINK else i
+                for i in phase.instructions
+            ),
+        )
+        for phase in program.phases
+    )
+    return replace(program, phases=phases)
+
+
+def unit_times(program: Program) -> tuple[UnitTime, ...]:
+    """Busy cycles of every matrix unit, multifunction pipeline and link, over the whole run."""
+    busy: dict[tuple[str, int, int], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for phase in program.phases:
+        for i in phase.instructions:
+            total = busy[i.unit.name.lower(), i.device, i.to_device]
+            total[0] += i.count * i.blocks * i.interval
+            if i.unit is Unit.LINK:
+                total[1] += i.count
+                total[2] += i.count * i.size_bytes
+            elif i.unit is Unit.MATRIX:
+                busy["vector", i.device, i.to_device][0] += i.count * i.blocks
+    return tuple(UnitTime(*key, *values) for key, values in sorted(busy.items()))
+
+
+def time_program(
+    program: Program, cluster: Cluster, *, macs: int, steps: int, weight_bytes: int, fits: bool, devices: int
+) -> Timing:
+    """Emulate ``program`` and describe the result; ``macs`` and ``steps`` are the workload's."""
+    overlay = cluster.profile.overlay
+    cycles = count_cycles(program, overlay)
+    free = cycles if devices == 1 else count_cycles(without_links(program), overlay)
+    return Timing(
+        cycles=cycles,
+        latency_s=cycles / (cluster.profile.clock_mhz * 1e6),
+        cycles_per_step=cycles / steps,
+        utilization=macs / (cycles * cluster.fpgas * overlay.macs_per_cycle),
+        communication_share=1.0 - free / cycles,
+        devices_used=devices,
+        weight_bytes_per_device=weight_bytes,
+        fits_on_chip=fits,
+        units=unit_times(program),
+    )

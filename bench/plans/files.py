@@ -1,0 +1,109 @@
+"""Plans as files: a plan with the workload and the cluster that it is for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from bench.files import FileModel, load_yaml
+from bench.plans.plan import Block, Plan, Range, VectorRange
+
+if TYPE_CHECKING:
+    from bench.experiments import Point
+
+PLAN_FORMAT: Literal[1] = 1
+"""History: 1, the first."""
+
+Index = Annotated[int, Field(ge=0)]
+Ends = Annotated[list[Index], Field(min_length=2, max_length=2, description="[start, stop), half open")]
+
+
+class BlockEntry(FileModel):
+    """A block of one matrix and the device that owns it."""
+
+    layer: str
+    matrix: str
+    rows: Ends
+    cols: Ends
+    device: Index
+
+
+class VectorEntry(FileModel):
+    """A range of one vector stage and the device that computes it."""
+
+    layer: str
+    stage: str
+    rows: Ends
+    device: Index
+
+
+class PlanFile(FileModel):
+    """An ownership map, and what it is a plan for."""
+
+    plan_format: Literal[1]
+    workload: str
+    profile: str
+    topology: str
+    link: str
+    link_latency_ns: Annotated[float, Field(ge=0)]
+    fpgas: Annotated[int, Field(gt=0)]
+    partitioner: str
+    blocks: list[BlockEntry]
+    vectors: list[VectorEntry]
+    groups: list[list[Index]]
+    software_pipelined: list[str] = []
+    notes: list[str] = []
+
+    def plan(self) -> Plan:
+        """The plan itself."""
+        return Plan(
+            partitioner=self.partitioner,
+            blocks=tuple(
+                Block(b.layer, b.matrix, _range(b.rows), _range(b.cols), b.device) for b in self.blocks
+            ),
+            vectors=tuple(VectorRange(v.layer, v.stage, _range(v.rows), v.device) for v in self.vectors),
+            groups=tuple(tuple(group) for group in self.groups),
+            software_pipelined=frozenset(self.software_pipelined),
+            notes=tuple(self.notes),
+        )
+
+
+def read_plan(path: Path) -> PlanFile:
+    """Read a plan file (JSON or YAML); UserError with all that is wrong with its form."""
+    return load_yaml(path, PlanFile)
+
+
+def save_plan(path: Path, plan: Plan, point: Point) -> None:
+    """Write ``plan`` as JSON, with the point's workload and cluster; the file appears by rename."""
+    value = {
+        "plan_format": PLAN_FORMAT,
+        "workload": point.workload,
+        "profile": point.profile,
+        "topology": point.topology,
+        "link": point.link,
+        "link_latency_ns": point.link_latency_ns,
+        "fpgas": point.fpgas,
+        **json.loads(plan.to_json()),
+    }
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(_readable(value), encoding="utf-8")
+    partial.replace(path)
+
+
+def _readable(value: dict[str, object]) -> str:
+    """JSON with one block, vector range or value a line."""
+    parts = []
+    for key, item in value.items():
+        if isinstance(item, list) and item and isinstance(item[0], dict):
+            inner = ",\n".join(f"    {json.dumps(entry)}" for entry in item)
+            parts.append(f"  {json.dumps(key)}: [\n{inner}\n  ]")
+        else:
+            parts.append(f"  {json.dumps(key)}: {json.dumps(item)}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _range(ends: list[int]) -> Range:
+    return (ends[0], ends[1])

@@ -1,0 +1,134 @@
+"""The Program value: one instruction stream per device, in time-step form.
+
+A program is a sequence of phases (layers that advance through time together). A phase is
+one loop body that runs ``iterations`` times; an instruction runs in ``count`` of them,
+from iteration ``first`` on, so prologue and epilogue are the iterations in which some
+instructions are not active. Dependences name an instruction and how many iterations back.
+
+The body is in program order: every dependence within an iteration points backwards, and
+each device, multifunction pipeline and link serves its instructions in this order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+
+class Unit(IntEnum):
+    """What executes an instruction."""
+
+    MATRIX = 0
+    """The matrix unit, then the multifunction units and the loader, row block by row block."""
+    VECTOR = 1
+    """The multifunction units and the loader."""
+    LINK = 2
+    """One hop over one link."""
+
+
+class Wait(IntEnum):
+    """What a dependence waits for."""
+
+    ALL = 0
+    """The whole result, before the instruction starts."""
+    BLOCKS = 1
+    """Row block by row block, at the multifunction units (vector chaining)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependence:
+    """Wait for instruction ``on`` of the iteration ``back`` iterations earlier."""
+
+    on: int
+    back: int
+    wait: Wait = Wait.ALL
+
+
+@dataclass(frozen=True, slots=True)
+class Instruction:
+    """One instruction of a loop body.
+
+    ``blocks`` row blocks, one every ``interval`` cycles (LINK: one block, ``interval`` its
+    time on the wire). ``latency`` cycles follow: the matrix pipeline (MATRIX), nothing
+    (VECTOR), the flight (LINK). ``server`` is the link (LINK) or the device. ``group`` and
+    ``to_group`` are the device groups of sender and receiver. ``starts_step``: waits until
+    all of its group's instructions of the previous iteration are complete.
+    """
+
+    unit: Unit
+    server: int
+    blocks: int
+    interval: int
+    latency: int
+    first: int
+    count: int
+    group: int
+    to_group: int
+    starts_step: bool
+    waits: tuple[Dependence, ...]
+    layer: str
+    what: str
+    device: int
+    to_device: int
+    macs: int = 0
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A loop body and how many times it runs."""
+
+    instructions: tuple[Instruction, ...]
+    iterations: int
+
+
+@dataclass(frozen=True)
+class Program:
+    """What every device does, phase by phase."""
+
+    phases: tuple[Phase, ...]
+    devices: int
+    links: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class PhaseArrays:
+    """A phase as the timing engine reads it: one column per instruction field."""
+
+    fields: Ints
+    """Shape (instructions, 11): unit, server, blocks, interval, latency, first, count, group,
+    to_group, starts_step, device."""
+    wait_start: Ints
+    """Shape (instructions + 1,): where each instruction's dependences begin in ``waits``."""
+    waits: Ints
+    """Shape (dependences, 3): on, back, wait."""
+    iterations: int
+
+
+def to_arrays(phase: Phase) -> PhaseArrays:
+    """The phase as integer arrays."""
+    rows = [
+        (
+            int(i.unit), i.server, i.blocks, i.interval, i.latency, i.first, i.count,
+            i.group, i.to_group, int(i.starts_step), i.device,
+        )
+        for i in phase.instructions
+    ]  # fmt: skip
+    waits = [(w.on, w.back, int(w.wait)) for i in phase.instructions for w in i.waits]
+    return PhaseArrays(
+        fields=np.array(rows, dtype=np.int64).reshape(len(rows), 11),
+        wait_start=_offsets(len(i.waits) for i in phase.instructions),
+        waits=np.array(waits, dtype=np.int64).reshape(len(waits), 3),
+        iterations=phase.iterations,
+    )
+
+
+def _offsets(lengths: Iterable[int]) -> Ints:
+    return np.concatenate([[0], np.cumsum(list(lengths), dtype=np.int64)]).astype(np.int64)
