@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, RootModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from bench.errors import UserError
@@ -158,12 +158,12 @@ def _parse(text: str, name: str) -> tuple[yaml.Node, Any]:
 
 def _yaml_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> str:
     mark = error.problem_mark or error.context_mark
-    line = mark.line + 1 if mark else 1
-    reason = " ".join(part for part in (error.context, error.problem) if part)
     lines = text.splitlines()
+    line = min(mark.line + 1, len(lines)) if mark else 1
+    reason = " ".join(part for part in (error.context, error.problem) if part)
     cut = line >= len(lines) and "given twice" not in reason
     advice = "; if the file is cut off here, restore it" if cut else ""
-    found = lines[min(line, len(lines)) - 1].strip()
+    found = lines[line - 1].strip()
     return f"{name}: line {line}: {reason} (at {_short(found)}){advice}"
 
 
@@ -222,34 +222,39 @@ def _known_keys(schema: type[BaseModel], loc: Loc) -> set[str]:
     """Keys that any model at ``loc`` has."""
     types_here: list[Any] = [schema]
     for part in loc:
-        after = [child for item in types_here for child in _step(item, part)]
+        members = [member for item in types_here for member in _members(item)]
+        tagged = [member for member, tag in members if tag is not None and tag == part]
+        after = tagged or [child for member, _ in members for child in _step(member, part)]
         types_here = after or types_here  # nothing found: the name of a union's member
-    models = [member for item in types_here for member in _members(item) if _is_model(member)]
+    models = [member for item in types_here for member, _ in _members(item) if _is_model(member)]
     return {field.alias or key for model in models for key, field in model.model_fields.items()}
 
 
-def _step(annotation: Any, part: int | str) -> Iterator[Any]:
-    for member in _members(annotation):
-        origin, args = get_origin(member), get_args(member)
-        if _is_model(member):
-            for key, field in member.model_fields.items():
-                if part in (key, field.alias):
-                    yield field.annotation
-        elif origin is dict and isinstance(part, str):
-            yield args[1]
-        elif origin in (list, tuple) and isinstance(part, int):
-            yield args[0]
+def _step(member: Any, part: int | str) -> Iterator[Any]:
+    """What ``member`` holds under the key or index ``part``."""
+    origin, args = get_origin(member), get_args(member)
+    if _is_model(member):
+        for key, field in member.model_fields.items():
+            if part in (key, field.alias):
+                yield field.annotation
+    elif origin is dict and isinstance(part, str):
+        yield args[1]
+    elif origin in (list, tuple) and isinstance(part, int):
+        yield args[0]
 
 
-def _members(annotation: Any) -> Iterator[Any]:
-    """The members of a union (annotations stripped), or the type itself."""
+def _members(annotation: Any, tag: str | None = None) -> Iterator[tuple[Any, str | None]]:
+    """The members of a union, or the type itself, each with its tag if it has one."""
     if hasattr(annotation, "__metadata__"):  # Annotated[...]
-        annotation = annotation.__origin__
-    if get_origin(annotation) in (Union, types.UnionType):
+        own = [item.tag for item in annotation.__metadata__ if isinstance(item, Tag)]
+        yield from _members(annotation.__origin__, own[0] if own else tag)
+    elif get_origin(annotation) in (Union, types.UnionType):
         for member in get_args(annotation):
-            yield from _members(member)
+            yield from _members(member, tag)
+    elif isinstance(annotation, type) and issubclass(annotation, RootModel):
+        yield from _members(annotation.model_fields["root"].annotation, tag)
     else:
-        yield annotation
+        yield annotation, tag
 
 
 def _is_model(value: Any) -> bool:

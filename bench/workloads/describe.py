@@ -1,0 +1,61 @@
+"""A workload in words, for the command line."""
+
+from __future__ import annotations
+
+from bench.workloads.model import EXTERNAL, Input, Layer, Workload, phases
+
+
+def describe(workload: Workload) -> str:
+    """Layers by phase, weights, MACs, source and assumptions, as lines of plain text."""
+    lines = [
+        f"{workload.name}: {_count(len(workload.layers), 'layer')}, {_count(workload.steps, 'time step')}, "
+        f"batch {workload.batch}",
+        f"  weights {workload.weights:,} ({workload.weights / 1e6:.1f} M), "
+        f"MACs a run {workload.macs:,} ({workload.macs / 1e9:.3g} G)",
+    ]
+    for number, group in enumerate(phases(workload), start=1):
+        lines.append(f"  phase {number}")
+        lines.extend(f"    {_layer(layer)}" for layer in group)
+    if workload.source:
+        lines.append(f"  source: {workload.source}")
+    if workload.assumptions:
+        lines.append("  assumptions:")
+        lines.extend(f"    - {text}" for text in workload.assumptions)
+    return "\n".join(lines)
+
+
+def products(workload: Workload) -> str:
+    """Which products are counted: ``input+recurrent``, or ``recurrent`` in skip-input mode."""
+    return "recurrent" if all(layer.skip_input for layer in workload.layers) else "input+recurrent"
+
+
+def _layer(layer: Layer) -> str:
+    options = [
+        f"projected to {layer.projection_size}" if layer.projection_size else "",
+        "backward" if layer.direction == "backward" else "",
+        f"reset {layer.reset} the candidate's product" if layer.cell == "gru" else "",
+        "input product skipped" if layer.skip_input else "",
+        f"after {', '.join(layer.after)}" if layer.after else "",
+    ]
+    sign = " + " if layer.combine == "sum" else ", "
+    parts = [
+        f"{layer.name}: {layer.cell} {layer.input_size} -> {layer.hidden_size}",
+        *(option for option in options if option),
+        _count(layer.steps, "step"),
+        "from " + sign.join(_input(feed) for feed in layer.inputs),
+    ]
+    return "; ".join(parts)
+
+
+def _input(feed: Input) -> str:
+    name = "outside" if feed.producer == EXTERNAL else feed.producer
+    notes = []
+    if feed.delay:
+        notes.append("step before")
+    if feed.time_reduction > 1:
+        notes.append(f"{feed.time_reduction} steps {'summed' if feed.reduction == 'sum' else 'concatenated'}")
+    return f"{name} ({', '.join(notes)})" if notes else name
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
