@@ -1,0 +1,277 @@
+"""Topologies: which links a cluster has, and the route of every message.
+
+A route is a deterministic list of links; `Topology.multicast_tree` is the union of the
+routes to several destinations. A link has one server (the physical channel that a message
+occupies); two links share a server where the wire is shared.
+
+The rule of `ring`, in one place. The cards are cabled as the plan's device groups need:
+
+1. Every group of more than one device is closed to a ring of its own, in the group's order.
+2. The devices of equal rank in consecutive groups are joined to a second ring, across the
+   groups (rank modulo the group's size where sizes differ). If every group has one member
+   this is simply the ring of all devices. With groups of equal size each card has four
+   neighbours at most, hence four ports, as many as a BittWare 520N has.
+3. A message within a group goes around the group's ring. A message to another group goes
+   along the cross ring of its source's rank first, then around the destination's group.
+4. Links carry traffic in one direction, the group's order, as the DAC 2020 paper's cost
+   model has it: an all-gather among p devices takes p - 1 hops (its Figs. 7, 10, 11, all
+   with one group). The exception: where two groups or more have more than two members,
+   their rings carry traffic both ways and a message takes the shorter one, because the
+   paper's points with several groups (Fig. 8, BLSTM-4 on 8 FPGAs; Fig. 9, Encoder-8 on
+   32 and 64) imply ceil((p - 1) / 2) hops. The cross rings stay in one direction.
+
+`ring-bidirectional` has the same cables with both directions of every ring in use. In all
+topologies a tie between two directions goes to the ascending one.
+
+A device outside the plan's groups owns nothing and is not cabled. Without any group every
+device is a group of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from math import isqrt
+
+from bench.errors import InvalidPlan
+from bench.hardware.profile import Cluster
+
+HUB = -1
+"""The id of the switch, or of the host, at an end of a link."""
+
+Groups = tuple[tuple[int, ...], ...]
+Pair = tuple[int, int]
+Tree = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One direction of a connection between two devices (or a device and the `HUB`).
+
+    ``server`` numbers the physical channel. The link's latency is the profile's times
+    ``latency_factor``: 0 on the hop that leads to a hub, since a profile states latency
+    from card to card.
+    """
+
+    source: int
+    destination: int
+    server: int
+    latency_factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The links of a cluster and the routes over them; made by `routes`."""
+
+    name: str
+    fpgas: int
+    groups: Groups
+    links: tuple[Link, ...]
+
+    def route(self, src: int, dst: int) -> tuple[int, ...]:
+        """Indexes into ``links``, hop by hop, from device ``src`` to ``dst`` (empty if equal).
+
+        Raises InvalidPlan if one of them is in none of the groups that a ring cables.
+        """
+        key = (src, dst)
+        if key not in self._cache:
+            path = _WAYS[self.name](self, src, dst) if src != dst else (src,)
+            self._cache[key] = tuple(self._index[hop] for hop in pairwise(path))
+        return self._cache[key]
+
+    def multicast_tree(self, src: int, dsts: Sequence[int]) -> Tree:
+        """The union of the routes from ``src`` to ``dsts``, each hop once, in forwarding order.
+
+        Entries are (index into ``links``, position of the hop before it or -1). Hops nearer
+        to the source come first; equals keep the order of ``dsts``.
+        """
+        paths = [self.route(src, dst) for dst in dict.fromkeys(dsts)]
+        hops = (
+            (depth, path[depth], path[depth - 1] if depth else -1)
+            for depth in range(max(map(len, paths), default=0))
+            for path in paths
+            if depth < len(path)
+        )
+        position: dict[int, int] = {-1: -1}
+        tree: list[tuple[int, int]] = []
+        for _, link, before in hops:
+            if link not in position:
+                position[link] = len(tree)
+                tree.append((link, position[before]))
+        return tuple(tree)
+
+    @cached_property
+    def both_ways(self) -> bool:
+        """Whether rings inside groups carry traffic in both directions (module text, point 4)."""
+        return self.name == "ring-bidirectional" or sum(len(group) > 2 for group in self.groups) > 1
+
+    @cached_property
+    def place(self) -> dict[int, Pair]:
+        """Device -> (index of its group, its rank in the group)."""
+        return {
+            device: (number, rank)
+            for number, group in enumerate(self.groups)
+            for rank, device in enumerate(group)
+        }
+
+    @cached_property
+    def _index(self) -> dict[Pair, int]:
+        return {(link.source, link.destination): number for number, link in enumerate(self.links)}
+
+    @cached_property
+    def _cache(self) -> dict[Pair, tuple[int, ...]]:
+        return {}
+
+
+def routes(cluster: Cluster, groups: Groups) -> Topology:
+    """The topology of ``cluster`` with the device ``groups`` of a plan (which only rings use).
+
+    Raises InvalidPlan if a group is empty, names a device twice or one the cluster lacks.
+    """
+    _check(groups, cluster.fpgas)
+    if not groups:
+        groups = tuple((device,) for device in range(cluster.fpgas))
+    bare = Topology(cluster.topology, cluster.fpgas, groups, ())
+    if cluster.topology == "host-star":
+        # The host copies a message in and out again over the device's one PCIe slot.
+        links = _hub_links(cluster.fpgas, shared=True)
+    elif cluster.topology == "switch":
+        links = _hub_links(cluster.fpgas, shared=False)
+    else:
+        pairs = dict.fromkeys(_PAIRS[cluster.topology](bare))
+        links = [Link(*pair, server) for server, pair in enumerate(pairs)]
+    return Topology(cluster.topology, cluster.fpgas, groups, tuple(links))
+
+
+def torus_shape(fpgas: int) -> Pair:
+    """The most square factorisation (rows, columns) of ``fpgas``, rows <= columns.
+
+    >>> torus_shape(8), torus_shape(16), torus_shape(7)
+    ((2, 4), (4, 4), (1, 7))
+    """
+    rows = next(rows for rows in range(isqrt(fpgas), 0, -1) if fpgas % rows == 0)
+    return rows, fpgas // rows
+
+
+def _check(groups: Groups, fpgas: int) -> None:
+    devices = [device for group in groups for device in group]
+    if not all(groups):
+        raise InvalidPlan("a device group is empty")
+    for device in devices:
+        if not 0 <= device < fpgas:
+            raise InvalidPlan(f"device {device} is in a group, but the cluster has devices 0 to {fpgas - 1}")
+        if devices.count(device) > 1:
+            raise InvalidPlan(f"device {device} is in more than one group, or twice in one")
+
+
+# --- links -----------------------------------------------------------------------------
+
+
+def _hub_links(fpgas: int, *, shared: bool) -> list[Link]:
+    """An up and a down link for each device; ``shared`` lets both use one server."""
+    links = []
+    for device in range(fpgas):
+        up, down = (device, device) if shared else (2 * device, 2 * device + 1)
+        links += [Link(device, HUB, up, 0.0), Link(HUB, device, down)]
+    return links
+
+
+def _ring_pairs(topology: Topology) -> list[Pair]:
+    groups = topology.groups
+    inside = [pair for group in groups for pair in _closed(group, topology.both_ways and len(group) > 2)]
+    across: list[Pair] = []
+    for rank in range(max(map(len, groups))):
+        ring = tuple(group[rank % len(group)] for group in groups)
+        across += _closed(ring, topology.name == "ring-bidirectional")
+    return inside + across
+
+
+def _closed(ring: Sequence[int], both_ways: bool) -> list[Pair]:
+    """The hops around ``ring`` and, if ``both_ways``, back."""
+    if len(ring) < 2:
+        return []
+    ahead = list(zip(ring, (*ring[1:], ring[0]), strict=True))
+    return ahead + [(b, a) for a, b in ahead] if both_ways else ahead
+
+
+def _chain_pairs(topology: Topology) -> list[Pair]:
+    ahead = [(device, device + 1) for device in range(topology.fpgas - 1)]
+    return ahead + [(b, a) for a, b in ahead]
+
+
+def _torus_pairs(topology: Topology) -> list[Pair]:
+    rows, columns = torus_shape(topology.fpgas)
+    rings = [range(row * columns, (row + 1) * columns) for row in range(rows)]
+    rings += [range(column, topology.fpgas, columns) for column in range(columns)]
+    return [pair for ring in rings for pair in _closed(ring, True)]
+
+
+def _all_pairs(topology: Topology) -> list[Pair]:
+    devices = range(topology.fpgas)
+    return [(a, b) for a in devices for b in devices if a != b]
+
+
+# --- routes: the devices on the way ------------------------------------------------------
+
+
+def _around(ring: Sequence[int], start: int, end: int, both_ways: bool) -> tuple[int, ...]:
+    """The members of ``ring`` from index ``start`` to ``end``, both included."""
+    size = len(ring)
+    ahead = (end - start) % size
+    step, hops = (-1, size - ahead) if both_ways and size - ahead < ahead else (1, ahead)
+    return tuple(ring[(start + step * hop) % size] for hop in range(hops + 1))
+
+
+def _ring_way(topology: Topology, src: int, dst: int) -> tuple[int, ...]:
+    for device in (src, dst):
+        if device not in topology.place:
+            raise InvalidPlan(f"device {device} sends or receives, but is in none of the plan's groups")
+    (first, rank), (last, goal) = topology.place[src], topology.place[dst]
+    cross = tuple(group[rank % len(group)] for group in topology.groups)
+    across = _around(cross, first, last, topology.name == "ring-bidirectional")
+    group = topology.groups[last]
+    return across[:-1] + _around(group, topology.place[across[-1]][1], goal, topology.both_ways)
+
+
+def _chain_way(topology: Topology, src: int, dst: int) -> tuple[int, ...]:
+    step = 1 if src < dst else -1
+    return tuple(range(src, dst + step, step))
+
+
+def _torus_way(topology: Topology, src: int, dst: int) -> tuple[int, ...]:
+    """Along the row to the destination's column, then along the column."""
+    _, columns = torus_shape(topology.fpgas)
+    row, column = divmod(src, columns)
+    end_row, end_column = divmod(dst, columns)
+    along = _around(range(row * columns, (row + 1) * columns), column, end_column, True)
+    up = _around(range(end_column, topology.fpgas, columns), row, end_row, True)
+    return along[:-1] + up
+
+
+def _direct_way(topology: Topology, src: int, dst: int) -> tuple[int, ...]:
+    return (src, dst)
+
+
+def _hub_way(topology: Topology, src: int, dst: int) -> tuple[int, ...]:
+    return (src, HUB, dst)
+
+
+_PAIRS: dict[str, Callable[[Topology], list[Pair]]] = {
+    "ring": _ring_pairs,
+    "ring-bidirectional": _ring_pairs,
+    "chain": _chain_pairs,
+    "torus-2d": _torus_pairs,
+    "fully-connected": _all_pairs,
+}
+
+_WAYS: dict[str, Callable[[Topology, int, int], tuple[int, ...]]] = {
+    "ring": _ring_way,
+    "ring-bidirectional": _ring_way,
+    "chain": _chain_way,
+    "torus-2d": _torus_way,
+    "fully-connected": _direct_way,
+    "switch": _hub_way,
+    "host-star": _hub_way,
+}
