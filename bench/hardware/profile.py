@@ -99,6 +99,10 @@ class Profile:
     """Weights count as on-chip even where they do not fit (as a paper simulated them)."""
     external_memory: ExternalMemory | None = None
     board_power_w: float | None = None
+    network_ports: int | None = None
+    """Cables that a card takes; None: no limit is known."""
+    summary: str = ""
+    """One line for lists."""
 
     def link(self, name: str | None = None) -> LinkProfile:
         """The link called ``name``, or the default one; KeyError if there is none."""

@@ -1,0 +1,51 @@
+"""A profile as a short table, for the command line."""
+
+from __future__ import annotations
+
+from bench.hardware.profile import LinkProfile, Profile
+
+
+def describe(profile: Profile) -> str:
+    """The numbers of ``profile`` that matter to a reader, as aligned text; sources are in its file."""
+    overlay = profile.overlay
+    shape = f"{overlay.tiles} tiles x {overlay.engines} engines x {overlay.lanes} lanes"
+    if overlay.cores > 1 or overlay.vectors_per_pass > 1:
+        shape += f", {overlay.cores} cores, {overlay.vectors_per_pass} vectors a pass"
+    tops = 2e-6 * overlay.macs_per_cycle * profile.clock_mhz
+    rows = [
+        ("device", profile.device),
+        ("overlay", f"{shape}, {profile.clock_mhz:g} MHz"),
+        ("peak", f"{overlay.macs_per_cycle:,} multiply-accumulates a cycle, {tops:.2f} TOPS"),
+        (
+            "latencies",
+            f"matrix unit {overlay.matrix_latency_cycles}, multifunction units "
+            f"{overlay.multifunction_latency_cycles}, write-back {overlay.writeback_latency_cycles} cycles",
+        ),
+        ("weight memory", _memory(profile)),
+        (
+            "bytes an element",
+            f"weight {profile.weight_bytes_per_element:g}, vector {profile.vector_bytes_per_element:g}, "
+            f"partial sum {profile.partial_sum_bytes_per_element:g}",
+        ),
+        ("network ports", "not known" if profile.network_ports is None else str(profile.network_ports)),
+        ("board power", "not known" if profile.board_power_w is None else f"{profile.board_power_w:g} W"),
+    ]
+    rows += [("link" if n else "link (default)", _link(link)) for n, link in enumerate(profile.links)]
+    width = max(len(label) for label, _ in rows)
+    head = [profile.name, *([profile.summary] if profile.summary else [])]
+    return "\n".join(head + [f"  {label:<{width}}  {text}" for label, text in rows])
+
+
+def _memory(profile: Profile) -> str:
+    text = f"{profile.weight_memory_bytes / 2**20:.1f} MiB on chip"
+    if profile.ignore_weight_capacity:
+        text += ", but all weights count as on-chip"
+    if profile.external_memory:
+        spill = profile.external_memory
+        text += f"; {spill.capacity_bytes / 1e9:g} GB outside at {spill.bytes_per_s / 1e9:g} GB/s"
+    return text
+
+
+def _link(link: LinkProfile) -> str:
+    beats = "" if link.beat_bytes == 1 else f", beats of {link.beat_bytes} bytes"
+    return f"{link.name}: {link.latency_ns:g} ns, {link.bandwidth_gbps:.1f} Gbit/s{beats}"

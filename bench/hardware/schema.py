@@ -1,0 +1,170 @@
+"""The schema of a profile file, and the `Profile` value that it stands for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, model_validator
+
+from bench.files import FileModel, json_schema
+from bench.hardware.profile import ExternalMemory, LinkProfile, Overlay, Profile
+from bench.hardware.quantities import (
+    Bandwidth,
+    Count,
+    Cycles,
+    Duration,
+    ElementSize,
+    Fraction,
+    Frequency,
+    InverseBandwidth,
+    Power,
+    Size,
+    Text,
+)
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+
+
+class OverlayFile(FileModel):
+    """Structure and latencies of the overlay; see `bench.hardware.profile.Overlay`."""
+
+    tiles: Count
+    engines: Count = Field(description="dot-product engines per tile")
+    lanes: Count = Field(description="multipliers per engine")
+    cores: Count
+    vectors_per_pass: Count = Field(description="batch items a core multiplies with the same weights at once")
+    row_block_overhead: Cycles = Field(description="added to each block of `engines` rows")
+    matrix_latency: Cycles = Field(description="last column issued -> result at the multifunction units")
+    multifunction_latency: Cycles = Field(description="both multifunction units in series")
+    writeback_latency: Cycles = Field(description="multifunction units -> readable vector register")
+    instruction_issue: Cycles = Field(description="least distance between two instructions of a device")
+    input_load: Cycles = Field(description="once a run: first input vector and start of the pipeline")
+
+    def overlay(self) -> Overlay:
+        """The value that the emulator reads."""
+        return Overlay(
+            tiles=int(self.tiles.base),
+            engines=int(self.engines.base),
+            lanes=int(self.lanes.base),
+            cores=int(self.cores.base),
+            vectors_per_pass=int(self.vectors_per_pass.base),
+            row_block_overhead_cycles=int(self.row_block_overhead.base),
+            matrix_latency_cycles=int(self.matrix_latency.base),
+            multifunction_latency_cycles=int(self.multifunction_latency.base),
+            writeback_latency_cycles=int(self.writeback_latency.base),
+            instruction_issue_cycles=int(self.instruction_issue.base),
+            input_load_cycles=int(self.input_load.base),
+        )
+
+
+class LinkFile(FileModel):
+    """One kind of link: latency from card to card, and bandwidth one way or the other."""
+
+    name: Name
+    latency: Duration
+    inverse_bandwidth: InverseBandwidth | None = None
+    bandwidth: Bandwidth | None = None
+    beat: Size = Field(description="a message occupies the link in whole beats")
+
+    @model_validator(mode="after")
+    def _one_bandwidth(self) -> LinkFile:
+        if (self.inverse_bandwidth is None) == (self.bandwidth is None):
+            raise ValueError(
+                "a link has either a bandwidth or an inverse_bandwidth; give exactly one of them"
+            )
+        if not self.beat.base.is_integer():
+            raise ValueError(f"a beat is a whole number of bytes, not {self.beat.base}")
+        return self
+
+    def link(self) -> LinkProfile:
+        """The value that the emulator reads."""
+        if self.bandwidth is not None:
+            ns_per_byte = 1.0 / self.bandwidth.base
+        else:
+            assert self.inverse_bandwidth is not None
+            ns_per_byte = self.inverse_bandwidth.base
+        return LinkProfile(self.name, self.latency.base, ns_per_byte, int(self.beat.base))
+
+
+class ExternalMemoryFile(FileModel):
+    """Memory on the card that weights may spill to."""
+
+    capacity: Size
+    bandwidth: Bandwidth
+
+    def memory(self) -> ExternalMemory:
+        """The value that the emulator reads."""
+        return ExternalMemory(int(self.capacity.base), self.bandwidth.base * 1e9)
+
+
+class MemoryFile(FileModel):
+    """Where weights stay."""
+
+    weight_capacity: Size = Field(description="on-chip memory that could hold weights")
+    usable_fraction: Fraction = Field(description="the part of it left for weights by everything else")
+    ignore_weight_capacity: bool = Field(
+        default=False, description="count all weights as on-chip, as a paper simulated them"
+    )
+    external: ExternalMemoryFile | None = None
+
+
+class ElementsFile(FileModel):
+    """Number formats: what one element takes."""
+
+    weight: ElementSize
+    vector: ElementSize = Field(description="of x, h or c on a link")
+    partial_sum: ElementSize = Field(description="of a partial sum on a link")
+
+
+class ProfileFile(FileModel):
+    """One kind of FPGA: overlay, memory, links, every number with unit, kind and source."""
+
+    name: Name
+    device: Text
+    summary: Text = Field(description="one line for lists")
+    clock: Frequency
+    overlay: OverlayFile
+    memory: MemoryFile
+    elements: ElementsFile
+    links: list[LinkFile] = Field(min_length=1, description="the first is the default")
+    network_ports: Count | None = Field(
+        default=None, description="cables a card takes; left out: no limit is known"
+    )
+    board_power: Power | None = None
+
+    @model_validator(mode="after")
+    def _link_names_differ(self) -> ProfileFile:
+        names = [link.name for link in self.links]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"each link has a name of its own; twice here: {', '.join(twice)}")
+        return self
+
+    def profile(self) -> Profile:
+        """The value that the emulator reads."""
+        memory, elements = self.memory, self.elements
+        return Profile(
+            name=self.name,
+            device=self.device,
+            clock_mhz=self.clock.base,
+            overlay=self.overlay.overlay(),
+            links=tuple(link.link() for link in self.links),
+            weight_memory_bytes=int(memory.weight_capacity.base * memory.usable_fraction.base),
+            weight_bytes_per_element=elements.weight.base,
+            vector_bytes_per_element=elements.vector.base,
+            partial_sum_bytes_per_element=elements.partial_sum.base,
+            ignore_weight_capacity=memory.ignore_weight_capacity,
+            external_memory=memory.external.memory() if memory.external else None,
+            board_power_w=self.board_power.base if self.board_power else None,
+            network_ports=int(self.network_ports.base) if self.network_ports else None,
+            summary=self.summary,
+        )
+
+
+def schema_text() -> str:
+    """The JSON Schema of a profile file, for editors; kept in docs/schemas/profile.schema.json."""
+    return json_schema(ProfileFile, "Hardware profile")
+
+
+if __name__ == "__main__":
+    print(schema_text(), end="")

@@ -1,0 +1,231 @@
+"""Profile files: the shipped ones, the schema, and what is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from bench.errors import UserError
+from bench.hardware.describe import describe
+from bench.hardware.files import HW_PROFILES, load_profile, make_cluster, profile_names
+from bench.hardware.profile import Profile
+from bench.hardware.schema import schema_text
+
+ROOT = HW_PROFILES.parent
+GUIDE = (ROOT / "docs/add-a-profile.md").read_text(encoding="utf-8")
+
+
+def guide_example() -> str:
+    """The YAML block of docs/add-a-profile.md."""
+    match = re.search(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    assert match
+    return match[1]
+
+
+def refused(tmp_path: Path, old: str, new: str) -> str:
+    """The message about the guide's example with ``old`` replaced by ``new``."""
+    text = guide_example()
+    assert old in text
+    path = tmp_path / "my-board.yaml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(UserError) as caught:
+        load_profile(str(path))
+    assert "my-board.yaml" in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.fixture(params=profile_names())
+def profile(request: pytest.FixtureRequest) -> Profile:
+    """Each shipped profile."""
+    return load_profile(request.param)
+
+
+def test_shipped_names() -> None:
+    """The profiles that the documentation names are there."""
+    assert {
+        "s10-gx2800-dac20",
+        "s10-gx2800-fccm19",
+        "brainwave-s10",
+        "s10-mx2100",
+        "s10-nx2100",
+        "s10-nx2100-npusim",
+    } <= set(profile_names())
+
+
+def test_links_of_shipped(profile: Profile) -> None:
+    """All profiles have the same four links; the ring of the paper is the default of the paper's only."""
+    reference = {link.name: link for link in load_profile("s10-gx2800-dac20").links}
+    assert {link.name: link for link in profile.links} == reference
+    assert set(reference) == {"dac20-ring", "520n-channel", "ethernet-100g", "host-pcie"}
+    default = "dac20-ring" if profile.name == "s10-gx2800-dac20" else "520n-channel"
+    assert profile.link().name == default
+
+
+def test_schema_comment(profile: Profile) -> None:
+    """Each shipped file tells editors its schema."""
+    first = (HW_PROFILES / f"{profile.name}.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert first == "# yaml-language-server: $schema=../docs/schemas/profile.schema.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "macs", "tops"),
+    [
+        ("s10-gx2800-dac20", 19_200, 10.56),
+        ("brainwave-s10", 96_000, 48.0),
+        ("s10-mx2100", 12_800, 7.42),
+        ("s10-nx2100", 67_200, 40.32),
+    ],
+)
+def test_published_peaks(name: str, macs: int, tops: float) -> None:
+    """Peaks agree with the papers (FPT 2020, Table I; ISCA 2018, Table III)."""
+    profile = load_profile(name)
+    assert profile.overlay.macs_per_cycle == macs
+    assert 2e-6 * macs * profile.clock_mhz == pytest.approx(tops, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("s10-gx2800-fccm19", 8 * 1536**2),  # FCCM 2019, Table V, LSTM-1536
+        ("s10-gx2800-6t400d", 8 * 1536**2),  # FCCM 2019, Table I, LSTM-1536
+        ("brainwave-s10", 6 * 2816**2),  # ISCA 2018, Table V, GRU-2816
+        ("s10-mx2100", 8 * 1024**2),
+        ("s10-nx2100", 8 * 1024**2),  # FPT 2020, Table II, LSTM-1024
+        ("s10-nx2100-npusim", 8 * 1024**2),
+    ],
+)
+def test_published_runs_fit(name: str, weights: int) -> None:
+    """The largest published run of each overlay fits its weight memory."""
+    profile = load_profile(name)
+    assert weights * profile.weight_bytes_per_element <= profile.weight_memory_bytes
+
+
+def test_paper_ignores_capacity() -> None:
+    """DAC 2020 simulates models beyond the on-chip memory; its profile says so, and no other does."""
+    ignoring = [name for name in profile_names() if load_profile(name).ignore_weight_capacity]
+    assert ignoring == ["s10-gx2800-dac20"]
+
+
+def test_row_block_overhead_as_its_source_says() -> None:
+    """Two cycles keep the matrix unit's busy time within Fig. 12's steps in all rows, three exceed five."""
+    steps = {
+        (8, 1024): 671,
+        (8, 2048): 2223,
+        (8, 4096): 8063,
+        (6, 1024): 563,
+        (6, 2048): 1713,
+        (6, 4096): 6047,
+    }
+
+    def longer(overhead: int) -> int:
+        busy = {(products, h): products * -(-h // 120) * (-(-h // 160) + overhead) for products, h in steps}
+        return sum(busy[row] > cycles for row, cycles in steps.items())
+
+    assert load_profile("s10-gx2800-dac20").overlay.row_block_overhead_cycles == 2
+    assert (longer(2), longer(3)) == (0, 5)
+
+
+def test_schema_is_current() -> None:
+    """docs/schemas/profile.schema.json is what the code generates."""
+    path = ROOT / "docs/schemas/profile.schema.json"
+    assert path.read_text(encoding="utf-8") == schema_text(), (
+        "run: python -m bench.hardware.schema > docs/schemas/profile.schema.json"
+    )
+
+
+def test_guide_example(tmp_path: Path) -> None:
+    """The example of docs/add-a-profile.md loads, in the units that the emulator wants."""
+    path = tmp_path / "my-board.yaml"
+    path.write_text(guide_example(), encoding="utf-8")
+    profile = load_profile(str(path))
+    assert profile.link().latency_ns == 700
+    assert profile.link().ns_per_byte == 0.2
+    assert profile.link().beat_bytes == 32
+    assert profile.weight_memory_bytes == int(28 * 2**20 * 0.6)
+    assert profile.partial_sum_bytes_per_element == 4
+    assert make_cluster(profile, 2, "ring").link.name == "cable"
+    assert load_profile("my-board", folder=tmp_path) == profile
+
+
+def test_guide_names_all_units(tmp_path: Path) -> None:
+    """Every unit that the schema accepts is in the guide's table."""
+    table = GUIDE.split("## Units")[1].split("## ")[0]
+    units = {
+        unit
+        for listed in re.findall(r'"enum": \[([^\]]*)\]', schema_text())
+        for unit in listed.split('"')[1::2]
+    }
+    units -= {"published", "measured", "derived", "fitted", "assumed"}
+    assert {"ns", "us", "GB/s"} <= units
+    assert all(unit in table for unit in units)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("value: 0.7, unit: us", "value: 0.7, unit: MHz", ["links[0].latency.unit", "'us'", "got 'MHz'"]),
+        ("value: 28, unit: cycles", "value: -28, unit: cycles", ["overlay.matrix_latency.value", "got -28"]),
+        ("value: 250", "value: 0", ["clock.value", "greater than 0", "got 0"]),
+        ("value: 250", "value: .inf", ["clock.value", "finite"]),
+        ("value: 2, unit: count", "value: 2.5, unit: count", ["overlay.tiles", "whole number"]),
+        ("value: 60, unit: \"%\"", "value: 160, unit: \"%\"", ["memory.usable_fraction", "at most 1"]),
+        (', source: "timing report of build 12"', "", ["clock.source", "missing"]),
+        ('"timing report of build 12"', '" "', ["clock.source"]),
+        ('{value: 250, unit: MHz, kind: measured, source: "timing report of build 12"}', "250",
+         ["clock", "mapping", "got 250"]),
+        ("kind: measured", "kind: guessed", ["clock.kind", "'assumed'", "got 'guessed'"]),
+        ("kind: fitted", "kind: measured", ["overlay.input_load", "fitted_on"]),
+        ("    bandwidth:",
+         "    inverse_bandwidth: {value: 1, unit: ns/byte, kind: assumed, source: x}\n    bandwidth:",
+         ["links[0]", "exactly one"]),
+        ("  tiles:", "  tile:", ["overlay.tile", "did you mean 'tiles'"]),
+        ("name: my-board", "name: my board", ["name", "got 'my board'"]),
+    ],
+)  # fmt: skip
+def test_refused(tmp_path: Path, old: str, new: str, expected: list[str]) -> None:
+    """A mistake in a profile is one clear message with file, key, what was found and what is expected."""
+    message = refused(tmp_path, old, new)
+    for part in expected:
+        assert part in message
+
+
+def test_all_mistakes_at_once(tmp_path: Path) -> None:
+    """Two mistakes give two messages."""
+    message = refused(tmp_path, "clock: {value: 250, unit: MHz", "clock: {value: -1, unit: ns")
+    assert "clock.value" in message
+    assert "clock.unit" in message
+
+
+def test_twice_the_same_link(tmp_path: Path) -> None:
+    """Two links of one name are refused."""
+    block = guide_example().split("links:\n")[1].split("network_ports")[0]
+    assert "twice here: cable" in refused(tmp_path, block, block + block)
+
+
+def test_unknown_profile() -> None:
+    """An unknown name is answered with the nearest ones."""
+    with pytest.raises(UserError, match="did you mean 's10-gx2800-dac20'"):
+        load_profile("s10-gx2800-dac2")
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """A path that is not there is a user's mistake."""
+    with pytest.raises(UserError, match="no such file"):
+        load_profile(str(tmp_path / "absent.yaml"))
+
+
+def test_name_is_the_files(tmp_path: Path) -> None:
+    """In a folder of profiles the name inside a file is the file's own."""
+    (tmp_path / "other.yaml").write_text(guide_example(), encoding="utf-8")
+    with pytest.raises(UserError, match="expected 'other'"):
+        load_profile("other", folder=tmp_path)
+
+
+def test_describe(profile: Profile) -> None:
+    """The table names device, every link and the summary, in lines of bearable length."""
+    text = describe(profile)
+    assert profile.device in text
+    assert all(link.name in text for link in profile.links)
+    assert max(map(len, text.splitlines())) <= 110
