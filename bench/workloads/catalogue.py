@@ -24,7 +24,7 @@ _CELLS: dict[str, Cell] = {"lstm": "lstm", "gru": "gru", "rnn": "rnn_tanh"}
 
 def workload_names(*, models: Path = MODELS) -> list[str]:
     """All names of the catalogue, sorted; UserError if a file of it is wrong."""
-    return sorted(name for path in _files(models) for name in _load(path))
+    return sorted(name for path in _files(models) for name in workloads_in_file(path))
 
 
 def load_workload(name_or_path: str, *, models: Path = MODELS) -> Workload:
@@ -48,7 +48,7 @@ def load_workload(name_or_path: str, *, models: Path = MODELS) -> Workload:
     known: list[str] = []
     family = name_or_path.split("/", maxsplit=1)[0]
     for path in sorted(_files(models), key=lambda path: path.stem != family):
-        workloads = _load(path)
+        workloads = workloads_in_file(path)
         if name_or_path in workloads:
             return workloads[name_or_path]
         known.extend(workloads)
@@ -60,7 +60,7 @@ def workload_from_yaml(path: Path, name: str | None = None) -> Workload:
 
     Raises UserError: wrong file, no such workload in it, or several and no name.
     """
-    workloads = _load(path)
+    workloads = workloads_in_file(path)
     if name is None:
         if len(workloads) == 1:
             return next(iter(workloads.values()))
@@ -77,12 +77,13 @@ def workload_from_yaml(path: Path, name: str | None = None) -> Workload:
     raise UserError(f"{shown(path)} holds no workload {name!r}; {hint}")
 
 
+def workloads_in_file(path: Path) -> dict[str, Workload]:
+    """All workloads of a YAML file by full name, in the file's order; UserError if it is wrong."""
+    return dict(_parse(shown(path), read_text(path)))
+
+
 def _files(models: Path) -> list[Path]:
     return sorted(path for path in models.glob("*") if path.suffix in (".yaml", ".yml"))
-
-
-def _load(path: Path) -> dict[str, Workload]:
-    return _parse(shown(path), read_text(path))
 
 
 @lru_cache(maxsize=64)
