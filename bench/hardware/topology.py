@@ -89,14 +89,14 @@ class Topology:
         """
         paths = [self.route(src, dst) for dst in dict.fromkeys(dsts)]
         hops = (
-            (depth, path[depth], path[depth - 1] if depth else -1)
+            (path[depth], path[depth - 1] if depth else -1)
             for depth in range(max(map(len, paths), default=0))
             for path in paths
             if depth < len(path)
         )
         position: dict[int, int] = {-1: -1}
         tree: list[tuple[int, int]] = []
-        for _, link, before in hops:
+        for link, before in hops:
             if link not in position:
                 position[link] = len(tree)
                 tree.append((link, position[before]))
