@@ -54,8 +54,8 @@ class PlanFile(FileModel):
     blocks: list[BlockEntry]
     vectors: list[VectorEntry]
     groups: list[list[Index]]
-    software_pipelined: list[str] = []
-    notes: list[str] = []
+    software_pipelined: list[str] = Field(default=[])
+    notes: list[str] = Field(default=[])
 
     def plan(self) -> Plan:
         """The plan itself."""

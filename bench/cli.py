@@ -1,0 +1,183 @@
+"""The ``bench`` command: list, show, run and validate, and the steps that the Snakefile calls.
+
+Commands import what they need when they run, so that each starts at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.errors import UserError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="How should an RNN be split over N FPGAs, and how fast is it then?",
+    epilog="Example: bench run --workload dac20/blstm-4 --fpgas 8 --partitioner full",
+)
+pipeline = typer.Typer(no_args_is_help=True, help="Steps that the Snakefile calls.")
+app.add_typer(pipeline, name="pipeline")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+class Listed(StrEnum):
+    """What `bench list` can list."""
+
+    WORKLOADS = "workloads"
+    PROFILES = "profiles"
+    PARTITIONERS = "partitioners"
+    TOPOLOGIES = "topologies"
+
+
+class Shown(StrEnum):
+    """What `bench show` can show."""
+
+    WORKLOAD = "workload"
+    PROFILE = "profile"
+
+
+@app.command("list", epilog="Example: bench list partitioners")
+def list_names(what: Listed, as_json: Json = False) -> None:
+    """List workloads, hardware profiles, partitioners or topologies, with a line about each."""
+    from bench import cli_list
+
+    cli_list.list_names(what.value, as_json=as_json)
+
+
+@app.command(epilog="Example: bench show workload dac20/blstm-4")
+def show(
+    what: Shown,
+    name: Annotated[str, typer.Argument(help="A name from `bench list`, or a file.")],
+    as_json: Json = False,
+) -> None:
+    """Show all values of one workload or hardware profile."""
+    from bench import cli_list
+
+    cli_list.show(what.value, name, as_json=as_json)
+
+
+@app.command(
+    epilog="Example: bench run --workload lstm-2048-b1-t25 --profile s10-gx2800-dac20 --fpgas 4 "
+    "--topology ring --partitioner row-wise --param software_pipelining=true"
+)
+def run(
+    workload: Annotated[str, typer.Option(help="Catalogue name, file, or a layer like lstm-1024-b1-t25.")],
+    partitioner: Annotated[str, typer.Option(help="A name from `bench list partitioners`.")],
+    profile: Annotated[str, typer.Option(help="Hardware profile: name or file.")] = "s10-gx2800-dac20",
+    fpgas: Annotated[int, typer.Option(min=1, help="Number of FPGAs.")] = 1,
+    topology: Annotated[str, typer.Option(help="How they are joined.")] = "ring",
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="A parameter of the partitioner; repeatable."),
+    ] = None,
+    link: Annotated[str | None, typer.Option(help="One of the profile's links (default: its first).")] = None,
+    link_latency_ns: Annotated[float | None, typer.Option(min=0, help="Replaces the link's latency.")] = None,
+    save_plan: Annotated[Path | None, typer.Option(help="Write the plan as JSON to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Emulate one workload on one cluster with one partitioner, and say where the time goes.
+
+    Exit code 1: the point has no result (the partitioner or the emulator refused it).
+    """
+    from bench import cli_run
+
+    cluster = (profile, topology, link, link_latency_ns, fpgas)
+    solved = cli_run.run_point(workload, cluster, partitioner, param or [], save_plan, as_json=as_json)
+    raise typer.Exit(0 if solved else 1)
+
+
+@app.command(epilog="Example: bench validate models/mine.yaml hw_profiles/board.yaml config/mine.yaml")
+def validate(
+    files: Annotated[list[Path], typer.Argument(help="Workloads, profiles, configurations, plans.")],
+) -> None:
+    """Check files that you wrote: all mistakes at once, and nothing written."""
+    from bench import cli_validate
+
+    cli_validate.validate_files(files)
+
+
+@pipeline.command(epilog="Example: bench pipeline shards config/default.yaml")
+def shards(config: Path) -> None:
+    """List the jobs of a configuration: name, points, digest of all they depend on."""
+    from bench.digest import shard_digest
+    from bench.experiments import load_config, make_shards
+
+    loaded = load_config(config)
+    for shard in make_shards(loaded):
+        typer.echo(f"{shard.name}\t{len(shard.points)}\t{shard_digest(shard, loaded)}")
+
+
+@pipeline.command(
+    epilog="Example: bench pipeline evaluate config/default.yaml dac20--row-wise row-wise.jsonl"
+)
+def evaluate(config: Path, shard: str, output: Path) -> None:
+    """Evaluate all points of one job; points that fail become rows with a reason."""
+    from bench.experiments import load_config
+    from bench.shards import evaluate_shard, find_shard, show_progress
+
+    loaded = load_config(config)
+    with show_progress(shard) as progress:
+        evaluate_shard(loaded, find_shard(loaded, shard), output, progress)
+
+
+@pipeline.command(
+    epilog="Example: bench pipeline collect config/smoke.yaml results.parquet reports/shards/*.jsonl"
+)
+def collect(config: Path, output: Path, files: list[Path]) -> None:
+    """Join shards into one Parquet file, and check that every point has its row."""
+    from bench import shards
+
+    shards.collect(config, files, output)
+
+
+@pipeline.command(epilog="Example: bench pipeline check reports/claims.csv")
+def check(claims: Path) -> None:
+    """Exit with code 1 if a claim failed."""
+    from bench.cli_summary import failed_claims
+
+    failed = failed_claims(claims)
+    for line in failed:
+        typer.echo(f"failed claim: {line}", err=True)
+    raise typer.Exit(1 if failed else 0)
+
+
+@app.command(epilog="Example: bench summary reports")
+def summary(folder: Annotated[Path, typer.Argument(help="What a run wrote.")] = Path("reports")) -> None:
+    """Sum up a finished run: points, failures, claims, and where the files are."""
+    from bench import cli_summary
+
+    cli_summary.show(folder)
+
+
+@pipeline.command(epilog="Example: bench pipeline schema > docs/schemas/config.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of configuration files."""
+    from bench.experiments import Config
+    from bench.files import json_schema
+
+    typer.echo(json_schema(Config, CONFIG_TITLE), nl=False)
+
+
+CONFIG_TITLE = "Configuration of an evaluation"
+
+
+def main() -> None:
+    """Run the command line; a user's mistake ends with one message and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""`bench summary`: what a finished run holds, in a few lines."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from bench.errors import UserError
+
+FILES = {
+    "page": "index.html",
+    "tables": "tables",
+    "figures": "figures",
+    "claims": "claims.csv",
+    "results": "results/results.parquet",
+    "provenance": "provenance.json",
+}
+
+
+def show(folder: Path) -> None:
+    """Print points by experiment, claims, and where the files are."""
+    console = Console()
+    results = folder / FILES["results"]
+    if not results.exists():
+        raise UserError(f"{folder}: no results here; run `snakemake reproduce-all` first")
+    rows = pq.read_table(results, columns=["experiment", "status", "termination", "latency_s"]).to_pylist()
+    table = Table(box=None, pad_edge=False)
+    for name in ("experiment", "points", "solved", "unsupported", "failed"):
+        table.add_column(name, justify="left" if name == "experiment" else "right")
+    experiments = dict.fromkeys(row["experiment"] for row in rows)
+    for experiment in [*sorted(experiments), "all"]:
+        mine = [row for row in rows if experiment in ("all", row["experiment"])]
+        solved = sum(row["latency_s"] is not None for row in mine)
+        unsupported = sum(row["status"] == "unsupported" for row in mine)
+        counts = (len(mine), solved, unsupported, len(mine) - solved - unsupported)
+        table.add_row(experiment, *map(str, counts))
+    console.print(table)
+    claims = folder / FILES["claims"]
+    if claims.exists():
+        entries = read_claims(claims)
+        failed = failed_claims(claims)
+        console.print(f"claims: {len(entries) - len(failed)} of {len(entries)} hold", highlight=False)
+        for line in failed:
+            console.print(f"  failed: {line}", highlight=False)
+    for label, name in FILES.items():
+        if (folder / name).exists():
+            console.print(f"{label}: {folder / name}", highlight=False)
+
+
+def read_claims(path: Path) -> list[dict[str, str]]:
+    """The rows of a claim table; UserError if it cannot be read."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def failed_claims(path: Path) -> list[str]:
+    """A line for each claim that does not hold."""
+    return [
+        f"{row['claim']}: expected {row['expected']}, got {row['got']}"
+        for row in read_claims(path)
+        if row["result"] == "fail"
+    ]

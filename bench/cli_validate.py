@@ -1,0 +1,93 @@
+"""`bench validate`: what kind of file it is, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+import yaml
+
+from bench.errors import InvalidPlan, UserError
+from bench.files import read_text
+
+KINDS: dict[str, frozenset[str]] = {
+    "configuration": frozenset({"experiments", "limits"}),
+    "plan": frozenset({"plan_format", "blocks", "vectors", "groups", "software_pipelined"}),
+    "profile": frozenset({"overlay", "clock", "links", "memory", "elements", "device", "board_power"}),
+    "workload": frozenset({"layers", "workloads", "family", "modes", "sets", "assumptions"}),
+}
+"""Keys that tell the kinds of file apart; the kind with the most of them in a file is meant."""
+
+
+def validate_files(files: list[Path]) -> None:
+    """Print a line for each good file; UserError with the mistakes of all bad ones."""
+    problems = []
+    for path in files:
+        try:
+            kind = kind_of(path)
+            _CHECKS[kind](path)
+            typer.echo(f"{path}: valid {kind}")
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise UserError("\n".join(problems))
+
+
+def kind_of(path: Path) -> str:
+    """The kind of file, by its keys; UserError if nothing tells."""
+    if path.suffix == ".onnx":
+        return "workload"
+    try:
+        value = yaml.load(read_text(path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        keys = set(value) if isinstance(value, dict) else set()
+    except yaml.YAMLError:  # cut off, most likely: the keys at the start of lines still tell
+        lines = read_text(path).splitlines()
+        keys = {line.partition(":")[0] for line in lines if ":" in line and line[:1].isalpha()}
+    scores = {kind: len(keys & known) for kind, known in KINDS.items()}
+    best = max(scores, key=lambda kind: scores[kind])
+    if scores[best]:
+        return best
+    expected = "; ".join(f"a {kind} has {', '.join(sorted(known))}" for kind, known in KINDS.items())
+    raise UserError(f"{path}: cannot tell what kind of file this is from its keys ({expected})")
+
+
+def _check_config(path: Path) -> None:
+    from bench.experiments import load_config
+
+    load_config(path)
+
+
+def _check_plan(path: Path) -> None:
+    from bench.experiments import Point, read_workload
+    from bench.plans.files import read_plan
+    from bench.plans.validate import validate
+
+    file = read_plan(path)
+    point = Point(
+        file.workload, file.profile, file.topology, file.link, file.link_latency_ns, file.fpgas, "", "{}"
+    )
+    try:
+        validate(file.plan(), read_workload(file.workload), point.cluster)
+    except InvalidPlan as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _check_profile(path: Path) -> None:
+    from bench.hardware.files import load_profile
+
+    load_profile(str(path))
+
+
+def _check_workload(path: Path) -> None:
+    from bench.workloads.catalogue import workloads_in_file
+
+    workloads_in_file(path)
+
+
+_CHECKS: dict[str, Callable[[Path], None]] = {
+    "configuration": _check_config,
+    "plan": _check_plan,
+    "profile": _check_profile,
+    "workload": _check_workload,
+}

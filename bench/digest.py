@@ -1,0 +1,100 @@
+"""What a job's result depends on, as hashes: the sources it runs and the points it evaluates.
+
+Snakemake sees the files that a rule names, not the modules that a command imports. Each
+job gets these hashes as a parameter, so editing a partitioner re-runs its jobs only.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from bench.experiments import Config, Shard, read_profile, read_workload
+from bench.partitioners import load_partitioner
+
+PACKAGE = Path(__file__).parent
+
+ROOTS = ("evaluate.py", "rows.py", "runner.py", "workloads/catalogue.py", "hardware/files.py")
+"""What every point runs; the partitioner's own file is added to it."""
+
+REGISTRY = "partitioners/__init__.py"
+"""Hashed, but its imports are not followed: they are all the other partitioners."""
+
+
+def shard_digest(shard: Shard, config: Config) -> str:
+    """A hash over all that the shard's rows depend on: sources, limits, points and what they name.
+
+    Workloads and profiles count by value, so comments and layout of their files do not matter.
+    """
+    parts = [source_digest(shard.partitioner), repr(config.limits), repr(shard.entries)]
+    for point in shard.points:
+        parts += [repr(read_workload(point.workload)), repr(read_profile(point.profile))]
+    return hashlib.sha256("\n".join(dict.fromkeys(parts)).encode()).hexdigest()[:12]
+
+
+@cache
+def source_digest(partitioner: str) -> str:
+    """A hash over the modules that a partitioner's results depend on."""
+    return _content_hash(sources([*(PACKAGE / root for root in ROOTS), load_partitioner(partitioner).source]))
+
+
+@cache
+def report_digest() -> str:
+    """A hash over the modules that make tables, figures, page and claims from results."""
+    return _content_hash(sources(PACKAGE.joinpath("results").glob("*.py")))
+
+
+def sources(roots: Iterable[Path], package: Path = PACKAGE) -> tuple[Path, ...]:
+    """The files ``roots`` and every module of ``package`` that they import, directly or not, sorted."""
+    found: set[Path] = set()
+    waiting = [root.resolve() for root in roots if root.exists()]
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        if path != (package / REGISTRY).resolve():
+            waiting += _imported(path, package.resolve())
+    return tuple(sorted(found))
+
+
+@cache
+def _imported(path: Path, package: Path) -> tuple[Path, ...]:
+    tree = ast.parse(path.read_bytes(), filename=path.name)
+    names = (name for node in ast.walk(tree) for name in _names(node, path, package))
+    return tuple(file for name in names for file in _files(name, package))
+
+
+def _names(node: ast.AST, path: Path, package: Path) -> Iterator[str]:
+    """Dotted names that an import statement may load, ``a.b`` and ``a.b.c`` for ``from a.b import c``."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = node.module or ""
+        if node.level and path.is_relative_to(package):
+            above = path.relative_to(package.parent).parts[: -node.level]
+            base = ".".join([*above, *([base] if base else [])])
+        yield base
+        yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _files(name: str, package: Path) -> Iterator[Path]:
+    """The files that importing a module of the package runs: its own and its parents'."""
+    parts = name.split(".")
+    if parts[0] != package.name:
+        return
+    for length in range(1, len(parts) + 1):
+        place = package.parent.joinpath(*parts[:length])
+        yield from (file for file in (place / "__init__.py", place.with_suffix(".py")) if file.is_file())
+
+
+def _content_hash(paths: Iterable[Path]) -> str:
+    """Over names (within the package) and contents, so a checkout elsewhere hashes the same."""
+    hashed = hashlib.sha256()
+    for path in paths:
+        name = path.relative_to(PACKAGE).as_posix() if path.is_relative_to(PACKAGE) else path.name
+        hashed.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
+    return hashed.hexdigest()[:12]

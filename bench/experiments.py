@@ -1,0 +1,285 @@
+"""From a configuration file to points and shards: what is evaluated, in which job.
+
+A *point* is one question: this workload, this cluster, this partitioner with these
+parameters. A *shard* is all points of one group of experiments and one partitioner; one
+job evaluates it. A point's id depends on nothing but the point, so adding an experiment
+or a partitioner changes no other point.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from functools import cache, cached_property
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from bench.errors import UserError
+from bench.files import FileModel, load_yaml
+from bench.hardware.files import load_profile, make_cluster
+from bench.hardware.profile import Cluster, Profile
+from bench.partitioners import load_partitioner, partitioner_names
+from bench.workloads.catalogue import load_workload, workload_names
+from bench.workloads.model import Workload
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Scalar = bool | int | float | str
+ClusterKey = tuple[str, str, str, float, int]
+"""(profile, topology, link, latency in ns, FPGAs)."""
+
+
+class PartitionerChoice(FileModel):
+    """A partitioner with parameters, as ``{name: row-wise, parameters: {software_pipelining: true}}``."""
+
+    name: str = Field(description="name of a partitioner, or a glob such as *")
+    parameters: dict[str, Scalar] = Field(default={}, description="keyword arguments of its plan function")
+
+
+class Experiment(FileModel):
+    """A cross product of workloads, clusters and partitioners, with the baseline added to it."""
+
+    name: Name = Field(description="name in the tables")
+    title: str = Field(default="", description="one line for readers")
+    group: Name = Field(default="all", description="experiments of one group share jobs")
+    workloads: list[str] = Field(min_length=1, description="catalogue names, globs over them, or files")
+    profiles: list[str] = Field(min_length=1, description="hardware profiles: names or files")
+    topologies: list[str] = Field(default=["ring"], min_length=1)
+    links: list[str] | None = Field(default=None, min_length=1, description="default: the profile's first")
+    link_latency_ns: list[Annotated[float, Field(ge=0)]] | None = Field(
+        default=None, min_length=1, description="latencies that replace the link's own"
+    )
+    fpgas: list[Annotated[int, Field(gt=0)]] = Field(min_length=1)
+    partitioners: list[str | PartitionerChoice] = Field(min_length=1, description="names, globs, choices")
+    baseline: str | PartitionerChoice = Field(
+        default="single", description="evaluated on one FPGA for each workload and profile"
+    )
+
+
+class Limits(FileModel):
+    """What one point may take before it is stopped; the stop becomes its row."""
+
+    seconds_per_point: float = Field(default=60.0, gt=0)
+    memory_mib: int = Field(default=4096, ge=256, description="address space of the worker process")
+
+
+class Config(FileModel):
+    """All that one run of the pipeline evaluates."""
+
+    limits: Limits = Limits()
+    notebooks: list[str] = Field(default=[], description="notebooks to execute for figures: files or globs")
+    claims: bool = Field(default=False, description="check the results against reports/expected")
+    experiments: list[Experiment] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One evaluation. ``parameters`` is JSON with sorted keys; link and latency are always spelled out."""
+
+    workload: str
+    profile: str
+    topology: str
+    link: str
+    link_latency_ns: float
+    fpgas: int
+    partitioner: str
+    parameters: str = "{}"
+
+    @cached_property
+    def point_id(self) -> str:
+        """A short hash of the question, the same in every run and on every machine."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def cluster(self) -> Cluster:
+        """The devices it runs on; UserError if the topology does not allow so many."""
+        profile = read_profile(self.profile)
+        own = profile.link(self.link).latency_ns == self.link_latency_ns
+        latency = None if own else self.link_latency_ns
+        return make_cluster(profile, self.fpgas, self.topology, link=self.link, link_latency_ns=latency)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The points of one job. ``entries`` are (experiment, point), no pair twice."""
+
+    name: str
+    partitioner: str
+    entries: tuple[tuple[str, Point], ...]
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Each point once, although several experiments may ask for it."""
+        return tuple(dict.fromkeys(point for _, point in self.entries))
+
+
+@cache
+def read_workload(name: str) -> Workload:
+    """`load_workload`, once a process."""
+    return load_workload(name)
+
+
+@cache
+def read_profile(name: str) -> Profile:
+    """`load_profile`, once a process."""
+    return load_profile(name)
+
+
+def load_config(path: Path) -> Config:
+    """Read a configuration and check everything it names.
+
+    Raises UserError with all mistakes at once: schema, unknown workloads, profiles,
+    links, partitioners and parameters, clusters that a topology does not allow.
+    """
+    config = load_yaml(path, Config)
+    problems: list[str] = []
+    seen: set[str] = set()
+    for number, experiment in enumerate(config.experiments):
+        place = f"{path}: experiments[{number}] ({experiment.name})"
+        if experiment.name in seen:
+            problems.append(f"{place}: the name is used twice; rename one")
+        seen.add(experiment.name)
+        found: dict[str, None] = {}
+        try:
+            for point in expand(experiment, found):
+                try:
+                    point.cluster  # noqa: B018 - building it is the check
+                except UserError as error:
+                    found[str(error)] = None
+        except UserError as error:
+            found[str(error)] = None
+        problems += [f"{place}: {text}" for text in found]
+    if problems:
+        raise UserError("\n".join(problems))
+    return config
+
+
+def expand(experiment: Experiment, problems: dict[str, None] | None = None) -> Iterator[Point]:
+    """The points of one experiment in the order of its file, baseline first, no point twice.
+
+    Mistakes are added to ``problems``, whose keys are messages; without it the first
+    one is raised as UserError.
+    """
+    found: dict[str, None] = {} if problems is None else problems
+    workloads = _workloads(experiment, found)
+    clusters = _clusters(experiment, found)
+    choices = _choices(experiment.partitioners, found)
+    baseline = _choices([experiment.baseline], found)
+    if found:
+        if problems is None:
+            raise UserError("\n".join(found))
+        return
+    bases: dict[str, ClusterKey] = {}
+    for profile, topology, link, latency, _ in clusters:
+        bases.setdefault(profile, (profile, topology, link, latency, 1))
+    for workload in workloads:
+        wanted = [*product(bases.values(), baseline), *product(clusters, choices)]
+        yield from dict.fromkeys(Point(workload, *cluster, *choice) for cluster, choice in wanted)
+
+
+def make_shards(config: Config) -> tuple[Shard, ...]:
+    """The jobs of a configuration, sorted by name."""
+    entries: dict[tuple[str, str], list[tuple[str, Point]]] = {}
+    for experiment in config.experiments:
+        for point in expand(experiment):
+            entries.setdefault((experiment.group, point.partitioner), []).append((experiment.name, point))
+    return tuple(
+        Shard(re.sub(r"[^\w-]+", "-", f"{group}--{partitioner}"), partitioner, tuple(members))
+        for (group, partitioner), members in sorted(entries.items())
+    )
+
+
+def canonical(parameters: Mapping[str, Scalar]) -> str:
+    """Parameters as the JSON that points and rows carry."""
+    return json.dumps(dict(parameters), sort_keys=True, separators=(",", ":"))
+
+
+def check_parameters(partitioner: str, parameters: Mapping[str, Scalar]) -> None:
+    """Raise UserError unless the partitioner exists and takes these parameters."""
+    known = load_partitioner(partitioner).parameters
+    for name, value in parameters.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes: {', '.join(known) or 'none'}"
+            raise UserError(f"partitioner {partitioner!r} has no parameter {name!r}; {hint}")
+        if isinstance(known[name], bool) != isinstance(value, bool):
+            expected = "true or false" if isinstance(known[name], bool) else f"a value like {known[name]!r}"
+            raise UserError(f"partitioner {partitioner!r}: {name}: got {value!r}, expected {expected}")
+
+
+def _workloads(experiment: Experiment, problems: dict[str, None]) -> list[str]:
+    names: dict[str, None] = {}
+    for wanted in experiment.workloads:
+        matches = _matching(wanted, "workload", workload_names(), problems)
+        for name in [wanted] if matches is None else matches:
+            try:
+                read_workload(name)
+                names[name] = None
+            except UserError as error:
+                problems[str(error)] = None
+    return list(names)
+
+
+def _clusters(experiment: Experiment, problems: dict[str, None]) -> list[ClusterKey]:
+    """All combinations."""
+    clusters: list[ClusterKey] = []
+    for name in experiment.profiles:
+        try:
+            profile = read_profile(name)
+        except UserError as error:
+            problems[str(error)] = None
+            continue
+        links: list[str | None] = [*experiment.links] if experiment.links else [None]
+        for topology, link_name in product(experiment.topologies, links):
+            try:
+                link = make_cluster(profile, 1, topology, link=link_name).link
+            except UserError as error:
+                problems[str(error)] = None
+                continue
+            latencies = experiment.link_latency_ns or [link.latency_ns]
+            for latency, fpgas in product(latencies, experiment.fpgas):
+                clusters.append((name, topology, link.name, float(latency), fpgas))
+    return clusters
+
+
+def _choices(wanted: list[str | PartitionerChoice], problems: dict[str, None]) -> list[tuple[str, str]]:
+    """(name, parameters as JSON) of every choice, globs replaced by what they match."""
+    choices: dict[tuple[str, str], None] = {}
+    for item in wanted:
+        choice = PartitionerChoice(name=item) if isinstance(item, str) else item
+        names = _matching(choice.name, "partitioner", partitioner_names(), problems)
+        for name in [choice.name] if names is None else names:
+            try:
+                check_parameters(name, choice.parameters)
+                choices[name, canonical(choice.parameters)] = None
+            except UserError as error:
+                problems[str(error)] = None
+    return list(choices)
+
+
+def _matching(pattern: str, kind: str, names: list[str], problems: dict[str, None]) -> list[str] | None:
+    """Names that a glob matches; None if ``pattern`` is no glob."""
+    if not any(sign in pattern for sign in "*?["):
+        return None
+    matches = [name for name in names if fnmatchcase(name, pattern)]
+    if not matches:
+        problems[f"no {kind} matches {pattern!r}; see `bench list {kind}s`"] = None
+    return matches
+
+
+def notebooks(config: Config) -> dict[str, Path]:
+    """Name and file of each notebook of a configuration; UserError if an entry matches none."""
+    found: dict[str, Path] = {}
+    for pattern in config.notebooks:
+        files = sorted(Path().glob(pattern))
+        if not files:
+            raise UserError(f"notebooks: no file matches {pattern!r}")
+        found |= {file.stem: file for file in files}
+    return found

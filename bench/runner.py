@@ -1,0 +1,138 @@
+"""Evaluate points in a worker process that can be stopped: a plug-in cannot take the run down.
+
+One warm worker evaluates point after point. When a point takes too long, too much
+memory, or the process with it, the worker is replaced and the point gets a row that says
+so. Workers never import pandas, and their numeric libraries use one thread.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from time import monotonic
+
+from bench.experiments import Limits, Point
+from bench.rows import Row, evaluate_point, failure
+
+Evaluate = Callable[[Point, Callable[[], None]], Row]
+
+START_LIMIT_S = 120.0
+"""To start a worker and import what it needs; not counted as a point's time."""
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def run_points(
+    points: Iterable[Point], limits: Limits, evaluate: Evaluate = evaluate_point
+) -> Iterator[tuple[Point, Row]]:
+    """Yield each point with its outcome columns, in order.
+
+    ``evaluate`` is called in the worker, so it must be importable there. Raises
+    RuntimeError if a worker does not start at all.
+    """
+    worker: _Worker | None = None
+    try:
+        for point in points:
+            worker = worker or _Worker(limits, evaluate)
+            row, usable = worker.run(point)
+            if not usable:
+                worker.stop()
+                worker = None
+            yield point, row
+    finally:
+        if worker:
+            worker.stop()
+
+
+class _Worker:
+    """A process and the pipe to it."""
+
+    def __init__(self, limits: Limits, evaluate: Evaluate) -> None:
+        for name in THREADS:
+            os.environ.setdefault(name, "1")
+        # spawn: the same on every system, and nothing of this process is inherited half-used
+        context = get_context("spawn")
+        self._limits = limits
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(theirs, evaluate, limits.memory_mib), daemon=True, name="bench-worker"
+        )
+        self._process.start()
+        theirs.close()
+        try:
+            started = self._pipe.poll(START_LIMIT_S) and self._pipe.recv() == "ready"
+        except EOFError:
+            started = False
+        if not started:
+            self.stop()
+            raise RuntimeError(f"a worker process did not start (exit code {self._process.exitcode})")
+
+    def run(self, point: Point) -> tuple[Row, bool]:
+        """The point's outcome, and whether the worker can take another point."""
+        status = "error"  # until the partitioner has answered
+        seconds = self._limits.seconds_per_point
+        deadline = monotonic() + seconds
+        try:
+            self._pipe.send(point)
+            while self._pipe.poll(max(0.0, deadline - monotonic())):
+                kind, value = self._pipe.recv()
+                if kind == "planned":
+                    status = "ok"
+                elif kind == "row":
+                    return value, True
+                else:
+                    reason = f"more than {self._limits.memory_mib} MiB needed"
+                    return failure(status, "out of memory", reason), False
+        except (EOFError, OSError):
+            return failure(status, "crash", self._last_words()), False
+        stage = "emulating" if status == "ok" else "planning"
+        return failure(status, "timeout", f"stopped after {seconds:g} s, while {stage}"), False
+
+    def stop(self) -> None:
+        """End the process, however stuck it is."""
+        self._pipe.close()
+        self._process.kill()
+        self._process.join()
+
+    def _last_words(self) -> str:
+        self._process.join(5)
+        code = self._process.exitcode
+        if code is None or code >= 0:
+            return f"the worker process ended with exit code {code}"
+        name = signal.Signals(-code).name
+        hint = "; the system may be out of memory" if name == "SIGKILL" else ""
+        return f"the worker process was ended by {name}{hint}"
+
+
+def _serve(pipe: Connection, evaluate: Evaluate, memory_mib: int) -> None:
+    """The worker: import first, then answer points until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    if evaluate is evaluate_point:
+        import bench.evaluate  # noqa: F401 - so that a point's time is its own
+    _limit_memory(memory_mib)
+    pipe.send("ready")
+    while True:
+        try:
+            point = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer: tuple[str, Row | None] = ("row", evaluate(point, lambda: pipe.send(("planned", None))))
+        except MemoryError:
+            answer = ("memory", None)
+        pipe.send(answer)
+
+
+def _limit_memory(memory_mib: int) -> None:
+    """Bound the address space, where the system can."""
+    try:
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        limit = memory_mib * 2**20
+        resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
+    except (ImportError, ValueError, OSError):  # no such limit here: the system's own still holds
+        return

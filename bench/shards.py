@@ -1,0 +1,110 @@
+"""The two steps of the pipeline that make results: evaluate one shard, collect all of them.
+
+A shard is a file of JSON lines, one row a line, so that its job needs no pandas;
+collecting turns all of them into one Parquet file and checks that no row is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.digest import source_digest
+from bench.errors import UserError, unknown_name
+from bench.experiments import Config, Point, Shard, load_config, make_shards
+from bench.rows import Row, request_columns
+from bench.runner import run_points
+
+Progress = Callable[[int, int, int], None]
+"""Called with points done, points in all and points without a result so far."""
+
+
+def find_shard(config: Config, name: str) -> Shard:
+    """The shard called ``name``; UserError if the configuration has none."""
+    shards = {shard.name: shard for shard in make_shards(config)}
+    if name not in shards:
+        raise unknown_name("shard", name, shards)
+    return shards[name]
+
+
+def evaluate_shard(config: Config, shard: Shard, output: Path, progress: Progress) -> None:
+    """Evaluate each point of a shard once and write one row an entry, as JSON lines."""
+    digest = source_digest(shard.partitioner)
+    outcomes: dict[Point, Row] = {}
+    failed = 0
+    for point, outcome in run_points(shard.points, config.limits):
+        outcomes[point] = outcome
+        failed += outcome["latency_s"] is None
+        progress(len(outcomes), len(shard.points), failed)
+    rows = ({**request_columns(name, point, digest), **outcomes[point]} for name, point in shard.entries)
+    write_lines(rows, output)
+
+
+def collect(config: Path, files: Iterable[Path], output: Path) -> None:
+    """Join shards into one Parquet file.
+
+    Raises UserError if a point of the configuration has no row, or a row no point.
+    """
+    from bench.results.store import write_results  # pandas takes a second to import
+
+    rows = [row for file in files for row in read_lines(file)]
+    wanted = {(name, p.point_id) for shard in make_shards(load_config(config)) for name, p in shard.entries}
+    found = {(row["experiment"], row["point_id"]) for row in rows}
+    if wanted != found:
+        raise UserError(
+            f"the shards do not hold what {config} asks for: {len(wanted - found)} rows missing, "
+            f"{len(found - wanted)} too many; remove the shards folder and run again"
+        )
+    write_results(rows, output)
+
+
+def write_lines(rows: Iterable[Row], path: Path) -> None:
+    """Write rows as JSON lines; the file appears by rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(
+        "".join(json.dumps(row, sort_keys=True, allow_nan=False) + "\n" for row in rows), encoding="utf-8"
+    )
+    partial.replace(path)
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The rows of one shard; UserError if the file is damaged."""
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable shard ({error}); remove it and run again") from None
+
+
+@contextmanager
+def show_progress(label: str) -> Iterator[Progress]:
+    """Progress on stderr: a bar on a terminal, else a line each tenth of the way."""
+    if not sys.stderr.isatty():
+        yield _plain_progress(label)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(label, total=None)
+
+        def show(done: int, total: int, failed: int) -> None:
+            note = f" ({failed} without a result)" if failed else ""
+            bar.update(task, completed=done, total=total, description=label + note)
+
+        yield show
+
+
+def _plain_progress(label: str) -> Progress:
+    def show(done: int, total: int, failed: int) -> None:
+        if done == total or done * 10 // total != (done - 1) * 10 // total:
+            note = f", {failed} without a result" if failed else ""
+            print(f"{label}: {done}/{total} points{note}", file=sys.stderr, flush=True)
+
+    return show

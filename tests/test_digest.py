@@ -1,0 +1,66 @@
+"""Which modules a result depends on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bench import digest
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A small package with a registry and two partitioners."""
+    files = {
+        "bench/__init__.py": "",
+        "bench/a.py": "from bench.deep import b\nimport numpy",
+        "bench/deep/__init__.py": "",
+        "bench/deep/b.py": "def f():\n    from .c import g",
+        "bench/deep/c.py": "",
+        "bench/partitioners/__init__.py": "import bench.partitioners.one\nimport bench.partitioners.two",
+        "bench/partitioners/one.py": "from bench.partitioners import Partitioner\nfrom . import helper",
+        "bench/partitioners/two.py": "",
+        "bench/partitioners/helper.py": "",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return tmp_path / "bench"
+
+
+def names(package: Path, *roots: str) -> set[str]:
+    """The sources of ``roots``, relative to the package."""
+    found = digest.sources([package / root for root in roots], package)
+    return {path.relative_to(package.resolve()).as_posix() for path in found}
+
+
+def test_imports_are_followed(package: Path) -> None:
+    """Absolute, relative and late imports count, with the packages on the way."""
+    assert names(package, "a.py") == {"__init__.py", "a.py", "deep/__init__.py", "deep/b.py", "deep/c.py"}
+
+
+def test_registry_does_not_join_partitioners(package: Path) -> None:
+    """A partitioner depends on its helpers, not on its neighbours that the registry imports."""
+    found = names(package, "partitioners/one.py")
+    assert "partitioners/helper.py" in found
+    assert "partitioners/two.py" not in found
+
+
+def test_file_outside_the_package(package: Path, tmp_path: Path) -> None:
+    """A user's own file counts with what it imports from the package."""
+    mine = tmp_path / "mine.py"
+    mine.write_text("from bench.deep.c import g", encoding="utf-8")
+    found = digest.sources([mine], package)
+    assert {path.name for path in found} == {"mine.py", "__init__.py", "c.py"}
+
+
+def test_neighbours_do_not_share_sources() -> None:
+    """Editing row-wise leaves layer-wise's results alone, editing the emulator does not."""
+    row_wise = {path.name for path in digest.sources([digest.load_partitioner("row-wise").source])}
+    assert "layer_wise.py" not in row_wise
+    shared = {path.name for path in digest.sources([digest.PACKAGE / root for root in digest.ROOTS])}
+    assert {"engine.py", "lower.py", "validate.py", "profile.py", "model.py"} <= shared
+    assert not {"row_wise.py", "layer_wise.py", "single.py", "tables.py"} & shared
+    assert digest.source_digest("row-wise") != digest.source_digest("layer-wise")
