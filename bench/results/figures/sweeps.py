@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 
 from bench.results.figures.style import (
     BLACK,
+    STRATEGY_COLORS,
     house_style,
     legend_above,
     new_figure,
@@ -123,6 +124,27 @@ def against_gpu(rows: pd.DataFrame, gpu: pd.DataFrame) -> Figure:
     return figure
 
 
+def by_device(rows: pd.DataFrame) -> Figure:
+    """Microseconds a step on one FPGA of each profile against hidden size, a panel for each cell."""
+    rows = rows[rows["solved"]].assign(
+        kind=rows["cell"].map(CELLS), us=1e6 * rows["latency_s"] / rows["steps"]
+    )
+    kinds, profiles = sorted(rows["kind"].unique()), sorted(rows["profile"].unique())
+    figure, axes = new_figure(2.8, 1, max(len(kinds), 1), sharey=True)
+    marks = list(zip(profiles, (*STRATEGY_COLORS.values(),)[1:], "osv^PDX", strict=False))
+    for axis, kind in zip(axes, kinds, strict=False):
+        for profile, color, marker in marks:
+            part = rows[(rows["kind"] == kind) & (rows["profile"] == profile)]
+            means = part.groupby("hidden_size", sort=True)["us"].agg(geomean)
+            axis.plot(means.index, means, color=color, marker=marker)
+        axis.set_yscale("log")
+        axis.set(title=kind, xlabel="hidden size")
+    axes[0].set_ylabel("emulated time a step (µs)")
+    handles = [Line2D([], [], color=color, marker=marker, label=name) for name, color, marker in marks]
+    legend_above(figure, handles, columns=5)
+    return figure
+
+
 def scaling(rows: pd.DataFrame) -> Figure:
     """Speed-up against the number of FPGAs, a panel for each workload, a line for each strategy."""
     workloads = sorted(rows["workload"].unique())
@@ -157,17 +179,23 @@ def scaling(rows: pd.DataFrame) -> Figure:
 
 
 def deepbench_figures(results: Path | str, out: Path | str, published: Path = PUBLISHED) -> dict[str, Figure]:
-    """Write the DeepBench figures to ``out``; none if the results hold no ``deepbench`` experiment."""
+    """Write the figures of ``deepbench``, ``deepbench-skip-input`` and ``devices`` to ``out``.
+
+    An experiment that the results do not hold has no figure.
+    """
     rows = speedups(prepare(read_results(results)), "single")
-    rows = rows[rows["experiment"] == "deepbench"]
-    if rows.empty:
-        return {}
+    both, skipped, devices = (
+        rows[rows["experiment"] == name] for name in ("deepbench", "deepbench-skip-input", "devices")
+    )
+    made: dict[str, Figure] = {}
     with house_style():
-        made = {
-            "deepbench_geomean": geomean_bars(rows),
-            "deepbench_by_hidden_size": by_hidden_size(rows),
-            "deepbench_vs_gpu": against_gpu(rows, read_gpu_latencies(published)),
-        }
+        if len(both):
+            made["deepbench_geomean"] = geomean_bars(both)
+            made["deepbench_by_hidden_size"] = by_hidden_size(both)
+        if len(skipped):
+            made["deepbench_vs_gpu"] = against_gpu(skipped, read_gpu_latencies(published))
+        if len(devices):
+            made["deepbench_devices"] = by_device(devices)
         return _saved(made, out)
 
 

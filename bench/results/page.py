@@ -1,0 +1,349 @@
+"""The HTML page that shows it all: one file, no network, the same bytes for the same inputs.
+
+Example: ``python -m bench.results.page --results reports/results --reports reports``
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+import pandas as pd
+
+import bench
+from bench.results.frames import prepare
+from bench.results.output import shown, write_text
+from bench.results.published import PUBLISHED
+from bench.results.store import read_results
+
+TEMPLATES = PUBLISHED.parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A table's heading, and whether its cells are numbers."""
+
+    title: str
+    numeric: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A table's cell as text, and its CSS class."""
+
+    text: str
+    css: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A table as the template takes it."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A figure, a table, or both; ``folded`` is the line that unfolds the table."""
+
+    title: str = ""
+    text: str = ""
+    image: str = ""
+    table: Shown | None = None
+    folded: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading with its parts and the files behind them."""
+
+    id: str
+    title: str
+    text: str
+    parts: tuple[Part, ...]
+    links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A number at the top."""
+
+    value: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the page finds what it shows; a file that a configuration does not make is left out."""
+
+    results: Path
+    reports: Path
+
+    def table(self, name: str) -> pd.DataFrame:
+        """``tables/<name>.csv`` (or ``<name>.csv``), empty if there is none."""
+        for path in (self.reports / "tables" / f"{name}.csv", self.reports / f"{name}.csv"):
+            if path.is_file():
+                return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"figure": str})
+        return pd.DataFrame()
+
+    def image(self, name: str) -> str:
+        """``figures/<name>.svg`` as a data URI, empty if there is none."""
+        path = self.reports / "figures" / f"{name}.svg"
+        if not path.is_file():
+            return ""
+        return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
+
+
+def build(sources: Sources) -> str:
+    """The page as text. Raises UserError if there are no results."""
+    rows = prepare(read_results(sources.results))
+    sections = [
+        _claims(sources),
+        _paper(sources),
+        _winners(sources),
+        _sweep(sources, "deepbench", "DeepBench", "RNN problems of DeepBench's inference-server set."),
+        _sweep(sources, "large", "Large RNNs", "Networks larger than one FPGA's on-chip memory."),
+        _speedups(sources),
+        _failures(sources),
+        _provenance(rows),
+    ]
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.get_template("page.html.j2").render(
+        cards=_cards(sources, rows),
+        sections=[section for section in sections if section is not None and section.parts],
+        version=bench.__version__,
+    )
+
+
+def show(table: pd.DataFrame, digits: int = 3) -> Shown:
+    """A frame as the page shows it: numbers to the right, pass and fail coloured."""
+    columns = tuple(
+        Column(
+            str(name).replace("_", " "),
+            bool(pd.api.types.is_numeric_dtype(table[name]) and not pd.api.types.is_bool_dtype(table[name])),
+        )
+        for name in table.columns
+    )
+    rows = tuple(
+        tuple(_cell(value, column, digits) for value, column in zip(row, columns, strict=True))
+        for row in table.astype(object).itertuples(index=False, name=None)
+    )
+    return Shown(columns, rows)
+
+
+def _cell(value: object, column: Column, digits: int) -> Cell:
+    text = shown(value, digits)
+    if column.numeric:
+        return Cell(text, "number")
+    if text in ("pass", "fail"):
+        return Cell(text, text)
+    return Cell(text, "name" if len(text) <= 28 else "")
+
+
+def _cards(sources: Sources, rows: pd.DataFrame) -> list[Card]:
+    cards = []
+    claims = sources.table("claims")
+    if len(claims):
+        headline = claims[claims["id"].str.startswith("headline")]
+        for claim in headline.to_dict("records"):
+            text = f"{claim['claim']}; published {claim['expected']:g}"
+            cards.append(Card(f"{shown(claim['got'])}×", text))
+        held = int((claims["result"] == "pass").sum())
+        cards.append(Card(f"{held} of {len(claims)}", "claims hold"))
+    summary = sources.table("paper_summary")
+    if len(summary):
+        chosen = summary.set_index("figure").loc["7, 8, 10, 11"]
+        cards.append(
+            Card(
+                f"{100 * chosen['within_15pct_or_step']:.0f} %",
+                f"of {chosen['points']:.0f} points of Figs. 7, 8, 10 and 11 within 15 % or one drawing step",
+            )
+        )
+    solved = int(rows["solved"].sum())
+    cards.append(
+        Card(f"{solved:,} of {len(rows):,}", "points solved; the others stand below with their reasons")
+    )
+    return cards
+
+
+def _claims(sources: Sources) -> Section | None:
+    table = sources.table("claims")
+    if table.empty:
+        return None
+    signs = {"within": "", "at least": "≥ ", "at most": "≤ "}
+    view = pd.DataFrame(
+        {
+            "result": table["result"],
+            "claim": table["claim"],
+            "expected": [
+                f"{signs[row['relation']]}{row['expected']:g}"
+                + (f" ± {row['tolerance']:g}" if row["tolerance"] else "")
+                for row in table.to_dict("records")
+            ],
+            "got": table["got"],
+            "source": table["source"],
+        }
+    )
+    text = "What the results must show, each with its tolerance. Expectations are committed before the run."
+    return Section("claims", "Claims", text, (Part(table=show(view)),), ("claims.csv",))
+
+
+def _paper(sources: Sources) -> Section | None:
+    points, summary = sources.table("paper_points"), sources.table("paper_summary")
+    if points.empty:
+        return None
+    parts = [
+        Part(
+            "Deviation by figure",
+            "Without values that hold by definition; a missing result counts as outside.",
+            sources.image("paper_deviation"),
+            show(summary),
+        )
+    ]
+    shares = summary.set_index("figure")
+    for figure, group in points.groupby("figure", sort=False):
+        view = group[["workload", "series", "fpgas", "published", "step", "emulated", "deviation_pct"]]
+        if len(group["metric"].unique()) > 1:
+            view = view.assign(metric=group["metric"])
+        text = ""
+        if figure in shares.index:
+            row = shares.loc[figure]
+            text = (
+                f"{100 * row['within_15pct_or_step']:.0f} % of {row['points']:.0f} points within 15 % or one "
+                f"drawing step; mean absolute deviation {row['mean_abs_deviation_pct']:.1f} %."
+            )
+        title = f"Fig. {figure}"
+        folded = f"{len(group)} points of Fig. {figure}"
+        parts.append(Part(title, text, sources.image(f"paper_fig{figure}"), show(view), folded))
+    text = "Bars and solid lines are emulated; diamonds are published, with the reading error of the drawing."
+    links = ("tables/paper_points.csv", "tables/paper_summary.csv")
+    return Section("paper", "The paper's figures", text, tuple(parts), links)
+
+
+def _winners(sources: Sources) -> Section | None:
+    table = sources.table("paper_winners")
+    if table.empty:
+        return None
+    decided = table[table["decided"]]
+    text = (
+        f"In {len(decided)} of {len(table)} cells the paper's winner leads by more than one drawing step; "
+        f"ours is the same in {int(decided['agrees'].sum())} of them."
+    )
+    columns = [
+        "figure",
+        "workload",
+        "at",
+        "published_winner",
+        "margin_steps",
+        "emulated_winner",
+        "decided",
+        "agrees",
+    ]
+    other = decided[~decided["agrees"].astype(bool)]
+    parts = [Part("Cells with another winner", table=show(other[columns]))] if len(other) else []
+    parts.append(Part(table=show(table[columns]), folded=f"All {len(table)} cells"))
+    return Section("winners", "Who wins", text, tuple(parts), ("tables/paper_winners.csv",))
+
+
+def _sweep(sources: Sources, name: str, title: str, text: str) -> Section | None:
+    titles = {
+        "deepbench_geomean": "Geometric means",
+        "deepbench_by_hidden_size": "By hidden size, smallest batch",
+        "deepbench_vs_gpu": "Beside published GPU latencies, recurrent products only",
+        "deepbench_devices": "One FPGA of each kind",
+        "large_scaling": "Speed-up by number of FPGAs",
+        "large_geomean": "Geometric means",
+    }
+    parts = [
+        Part(heading, image=image)
+        for key, heading in titles.items()
+        if key.startswith(name) and (image := sources.image(key))
+    ]
+    for experiment in sorted(
+        path.stem for path in (sources.reports / "tables" / "vs_single").glob(f"{name}*.csv")
+    ):
+        table = sources.table(f"vs_single/{experiment}")
+        folded = f"{experiment}: speed-up over one FPGA, all {len(table)} points"
+        parts.append(Part(table=show(table), folded=folded))
+    return Section(name, title, text, tuple(parts)) if parts else None
+
+
+def _speedups(sources: Sources) -> Section | None:
+    parts = []
+    for against, title in (
+        ("single", "over one FPGA"),
+        ("conventional", "over the best conventional partitioner"),
+    ):
+        table = sources.table(f"summary_vs_{against}")
+        for experiment, group in table.groupby("experiment", sort=True) if len(table) else ():
+            shown_group = show(group.drop(columns="experiment"))
+            parts.append(Part(table=shown_group, folded=f"{experiment}: speed-up {title}"))
+    text = (
+        "n_ok/n: points solved of points tried. geomean common: over the points that every strategy solved "
+        "which solved any. geomean all: failures counted as 1.0. Conventional: the fastest of layer-wise, "
+        "input-wise and gate-wise at the same number of FPGAs."
+    )
+    links = ("tables/summary_vs_single.csv", "tables/summary_vs_conventional.csv", "tables/all_results.csv")
+    return Section("speedups", "Speed-ups by experiment", text, tuple(parts), links)
+
+
+def _failures(sources: Sources) -> Section | None:
+    table = sources.table("failure_counts")
+    if table.empty:
+        return Section("failures", "Failures", "", (Part(text="Every point was solved."),))
+    text = "status: what the partitioner said. termination: what the harness did."
+    total = int(table["points"].sum())
+    parts = (Part(table=show(table), folded=f"{total:,} rows without a result, by reason"),)
+    return Section("failures", "Failures", text, parts, ("tables/failures.csv",))
+
+
+def _provenance(rows: pd.DataFrame) -> Section:
+    digests = (
+        rows.groupby(["partitioner", "source_digest", "version"], sort=True)
+        .size()
+        .rename("points")
+        .reset_index()
+    )
+    setup = (
+        rows.groupby(["profile", "topology", "link", "backend"], sort=True)
+        .size()
+        .rename("points")
+        .reset_index()
+    )
+    parts = (
+        Part("Hardware profiles", table=show(setup)),
+        Part("Partitioners and the digest of the sources that made their rows", table=show(digests)),
+    )
+    return Section("provenance", "Provenance", "", parts, ("provenance.json",))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line: write the page; returns 0."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.results.page",
+        description="Write one self-contained HTML page from results, tables/, figures/ and claims.csv.",
+        epilog="example: python -m bench.results.page --results reports/results --reports reports "
+        "--out reports/index.html",
+    )
+    parser.add_argument("--results", type=Path, default=Path("reports/results"), help="folder of *.parquet")
+    parser.add_argument(
+        "--reports", type=Path, default=Path("reports"), help="folder with tables/, figures/, claims.csv"
+    )
+    parser.add_argument("--out", type=Path, help="file to write (default: index.html in the reports folder)")
+    arguments = parser.parse_args(argv)
+    out = arguments.out or arguments.reports / "index.html"
+    write_text(build(Sources(arguments.results, arguments.reports)), out)
+    print(f"page in {out}")
+    return 0
+
+
+if __name__ == "__main__":
+    from bench.results.command import run
+
+    run(main)
