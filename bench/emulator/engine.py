@@ -77,10 +77,12 @@ def run_iteration(
             arrival = start + interval + fields[n, LATENCY]
             now[first_at + n] = arrival
             now[last_at + n] = arrival
-            group = done_at + fields[n, GROUP]
-            now[group] = max(now[group], start + interval)
-            group = done_at + fields[n, TO_GROUP]
-            now[group] = max(now[group], arrival)
+            if fields[n, GROUP] >= 0:
+                group = done_at + fields[n, GROUP]
+                now[group] = max(now[group], start + interval)
+            if fields[n, TO_GROUP] >= 0:
+                group = done_at + fields[n, TO_GROUP]
+                now[group] = max(now[group], arrival)
             continue
         issued = now[issue_at + server]
         start = max(start, issued)

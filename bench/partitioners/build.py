@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bench.plans.cells import Product, cell_program, matrix_shape, stage_size
 from bench.plans.plan import Block, Plan, Range, VectorRange
-from bench.workloads.model import EXTERNAL, Layer, Workload
+from bench.workloads.model import Layer, Workload, feedback_layers
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -92,29 +96,31 @@ def own_grid(layer: Layer, grid: Sequence[Sequence[int]]) -> Share:
     return Share(tuple(blocks), _vectors_by_rows(layer, [line[0] for line in grid]))
 
 
-def own_gates(layer: Layer, gates: Mapping[str, int], halves: Mapping[str, Sequence[int]] | None = None) -> Share:
-    """Gate-wise: each gate's matrices on one device, ``gates`` says which.
+def own_gates(layer: Layer, gates: Mapping[str, int]) -> Share:
+    """Gate-wise: each gate's matrices on one device, as ``gates`` says.
 
-    The layer's output runs on all those devices alike, each from the gates that it has
-    received, so no device waits for h; other stages run where their first gate is.
-    ``halves`` gives a gate's (input, recurrent) devices where its two matrices are apart.
+    A stage of several gates runs on all their devices alike, each from the gate vectors that
+    it has received; a stage of one gate runs where the gate is. A projection is split by
+    rows over all of them.
     """
-    program = cell_program(layer)
+    devices = sorted(set(gates.values()))
     blocks = []
-    for product in program.products:
+    for product in cell_program(layer).products:
         rows, cols = matrix_shape(layer, product)
-        device = gates.get(product.gate, min(gates.values()))
-        if halves and product.gate in halves:
-            device = halves[product.gate][0 if product.operand == "x" else 1]
-        blocks.append(Block(layer.name, product.matrix, (0, rows), (0, cols), device))
-    vectors = []
-    for stage in program.stages:
-        whole = (0, stage_size(layer, stage.name))
-        if len(stage.gates) > 1:
-            owners: Iterable[int] = sorted({gates.get(gate, min(gates.values())) for gate in gates})
+        if product.gate in gates:
+            blocks.append(Block(layer.name, product.matrix, (0, rows), (0, cols), gates[product.gate]))
         else:
-            owners = [gates.get(stage.gates[0], min(gates.values()))]
-        vectors += [VectorRange(layer.name, stage.name, whole, device) for device in owners]
+            parts = zip(split(rows, len(devices)), devices, strict=False)
+            blocks += [Block(layer.name, product.matrix, part, (0, cols), d) for part, d in parts]
+    vectors = []
+    for stage in cell_program(layer).stages:
+        size = stage_size(layer, stage.name)
+        on = sorted({gates[gate] for gate in stage.gates if gate in gates})
+        if on:
+            vectors += [VectorRange(layer.name, stage.name, (0, size), device) for device in on]
+        else:
+            parts = zip(split(size, len(devices)), devices, strict=False)
+            vectors += [VectorRange(layer.name, stage.name, part, device) for part, device in parts]
     return Share(tuple(blocks), tuple(vectors))
 
 
@@ -126,33 +132,48 @@ def _vectors_by_rows(layer: Layer, devices: Sequence[int]) -> tuple[VectorRange,
     )
 
 
+def contiguous(items: Sequence[T], work: Sequence[int], parts: int) -> list[list[T]]:
+    """``items`` in at most ``parts`` consecutive chunks whose largest work is least."""
+    low, high = max(work), sum(work)
+    while low < high:
+        middle = (low + high) // 2
+        if len(_pack(work, middle)) <= parts:
+            high = middle
+        else:
+            low = middle + 1
+    return [list(items[start:stop]) for start, stop in _spread(_pack(work, low), len(items), parts)]
+
+
+def _pack(work: Sequence[int], limit: int) -> list[Range]:
+    """Greedy consecutive chunks of work at most ``limit``."""
+    chunks, start, total = [], 0, 0
+    for n, amount in enumerate(work):
+        if total + amount > limit:
+            chunks.append((start, n))
+            start, total = n, 0
+        total += amount
+    return [*chunks, (start, len(work))]
+
+
+def _spread(chunks: list[Range], size: int, parts: int) -> list[Range]:
+    """Split chunks of several items until there are ``parts`` chunks (or as many as items)."""
+    while len(chunks) < min(parts, size):
+        widest = max(range(len(chunks)), key=lambda n: chunks[n][1] - chunks[n][0])
+        start, stop = chunks[widest]
+        middle = (start + stop) // 2
+        chunks[widest : widest + 1] = [(start, middle), (middle, stop)]
+    return chunks
+
+
 def pipelinable(workload: Workload) -> frozenset[str]:
     """Layers whose input of the next step can be known early: those on no feedback loop.
 
     Layers without input products are left out: there is nothing to move.
     """
-    feeds_into: dict[str, set[str]] = {layer.name: set() for layer in workload.layers}
-    for layer in workload.layers:
-        for feed in layer.inputs:
-            if feed.producer != EXTERNAL:
-                feeds_into[feed.producer].add(layer.name)
-    eligible = []
-    for layer in workload.layers:
-        has_input = any(product.operand == "x" for product in cell_program(layer).products)
-        if has_input and not _reaches(feeds_into, layer.name, layer.name):
-            eligible.append(layer.name)
-    return frozenset(eligible)
-
-
-def _reaches(edges: Mapping[str, set[str]], start: str, goal: str) -> bool:
-    seen: set[str] = set()
-    front = set(edges[start])
-    while front:
-        if goal in front:
-            return True
-        seen |= front
-        front = {after for node in front for after in edges[node]} - seen
-    return False
+    loops = feedback_layers(workload)
+    return frozenset(
+        layer.name for layer in workload.layers if layer.name not in loops and products_of(layer, "x")
+    )
 
 
 def assemble(

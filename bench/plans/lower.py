@@ -22,7 +22,7 @@ from bench.plans.ownership import Ownership, feeds, index_plan, overlap, produce
 from bench.plans.plan import Block, Plan, Range
 from bench.plans.program import Instruction, Phase, Program, Unit, Wait
 from bench.plans.stream import Key, Need, Stream
-from bench.workloads.model import EXTERNAL, Layer, Workload, phases
+from bench.workloads.model import EXTERNAL, Layer, Workload, feedback_layers, phases
 
 
 Sums = dict[tuple[str, int], list[tuple[Range, Key]]]
@@ -38,9 +38,13 @@ def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
     owned = index_plan(plan, workload)
     stalls = memory_stall(plan, cluster)
     group_of = {device: number for number, group in enumerate(plan.groups) for device in group}
+    homes = {
+        layer.name: frozenset(group_of[b.device] for b in plan.blocks if b.layer == layer.name)
+        for layer in workload.layers
+    }
     lowered = []
     for layers in phases(workload):
-        skews = _skews(layers, plan)
+        skews = _skews(workload, layers, plan, homes)
         stream = Stream()
         for layer in layers:
             _LayerLowering(
@@ -61,13 +65,25 @@ def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
     return Program(tuple(lowered), cluster.fpgas, servers, len(plan.groups))
 
 
-def _skews(layers: tuple[Layer, ...], plan: Plan) -> dict[str, int]:
-    """Iterations by which each layer lags behind, so that pipelined layers have their inputs early."""
+def _skews(
+    workload: Workload, layers: tuple[Layer, ...], plan: Plan, homes: dict[str, frozenset[int]]
+) -> dict[str, int]:
+    """Iterations by which each layer lags behind the first.
+
+    A pipelined layer lags one more than its producers, so that its inputs come early. So does
+    a layer in another device group, because groups work on different steps at the same time:
+    on a link that both use, the next step's input then goes before this step's output.
+    """
+    loops = feedback_layers(workload)
     names = {layer.name for layer in layers}
     skews: dict[str, int] = {}
     for layer in layers:
-        behind = [skews[f.producer] for f in layer.inputs if f.producer in names and not f.delay]
-        skews[layer.name] = max(behind, default=0) + (layer.name in plan.software_pipelined)
+        pipelined = layer.name in plan.software_pipelined
+        skews[layer.name] = int(pipelined)
+        for feed in layer.inputs:
+            if feed.producer in names and not feed.delay:
+                apart = homes[feed.producer] != homes[layer.name] and layer.name not in loops
+                skews[layer.name] = max(skews[layer.name], skews[feed.producer] + (pipelined or apart))
     for layer in layers:
         lead = skews[layer.name] - (layer.name in plan.software_pipelined)
         for feed in layer.inputs:
@@ -112,6 +128,8 @@ class _LayerLowering:
         per_pass = self.overlay.cores * self.overlay.vectors_per_pass
         self.passes = math.ceil(workload.batch / per_pass)
         self.started: set[int] = set()
+        # (device, operand, columns) -> rows multiplied so far: row blocks are packed across gates
+        self.packed: dict[tuple[int, str, Range], int] = defaultdict(int)
         self.sums: Sums = defaultdict(list)
         # hops of one exchange: how many hops come before, and the function that appends it
         self.collected: list[tuple[int, Callable[[], None]]] = []
@@ -177,7 +195,7 @@ class _LayerLowering:
             key=self._key(product, block),
             unit=Unit.MATRIX,
             device=block.device,
-            blocks=self._blocks(rows),
+            blocks=self._packed_blocks(product, block, rows),
             interval=math.ceil(interval * self.stalls.get(block.device, 1.0)),
             latency=self.overlay.matrix_latency_cycles,
             needs=needs,
@@ -185,6 +203,14 @@ class _LayerLowering:
             lead=lead,
             macs=rows * cols * self.workload.batch,
         )
+
+    def _packed_blocks(self, product: Product, block: Block, rows: int) -> int:
+        """Row blocks that this product adds: the gates of one operand are stacked, then cut into blocks."""
+        key = (block.device, product.operand, block.cols)
+        before = self.packed[key]
+        self.packed[key] = before + rows
+        whole = math.ceil((before + rows) / self.overlay.engines) - math.ceil(before / self.overlay.engines)
+        return max(whole, 1) * self.passes
 
     def _sum_inputs(self, products: list[Product], lead: int) -> None:
         """One vector instruction per device where the input is a sum of several vectors."""
@@ -429,15 +455,21 @@ class _LayerLowering:
     ) -> None:
         """One message along the tree of routes from ``source``; arrivals get the key (*tag, device)."""
         tree = self.topology.multicast_tree(source, targets)
+        own = {d for path in (self.topology.route(source, t) for t in targets if self._group(t) == self._group(source))
+               for d in (self.topology.links[link].destination for link in path)}
         levels: list[int] = []
         for link, parent in tree:
             before = needs
             if parent >= 0:
                 before = [Need((*tag, self.topology.links[tree[parent][0]].destination), 0)]
             levels.append(levels[parent] + 1 if parent >= 0 else 0)
-            self._hop((*tag, self.topology.links[link].destination), link, before, size, what, levels[-1])
+            here = self.topology.links[link].destination
+            self._hop((*tag, here), link, before, size, what, levels[-1], inside=here in own)
 
-    def _hop(self, key: Key, link: int, needs: list[Need], size: int, what: str, level: int) -> None:
+    def _hop(
+        self, key: Key, link: int, needs: list[Need], size: int, what: str, level: int, inside: bool = True
+    ) -> None:
+        """One hop of a message; ``inside``: for the layer's own group, whose step ends with it."""
         hop = self.topology.links[link]
         wire = self.cluster.link
         beats = math.ceil(size / wire.beat_bytes)
@@ -450,8 +482,8 @@ class _LayerLowering:
             latency=math.ceil(wire.latency_ns * hop.latency_factor * per_ns),
             first=self.skew,
             count=self.layer.steps,
-            group=self._group(hop.source),
-            to_group=self._group(hop.destination),
+            group=self._group(hop.source) if inside or not level else -1,
+            to_group=self._group(hop.destination) if inside else -1,
             starts_step=False,
             waits=(),
             layer=self.layer.name,

@@ -145,3 +145,22 @@ def _grouped(layers: Iterable[Layer], index: dict[str, int]) -> list[tuple[Layer
         tuple(layer for layer in members if index[layer.name] == number)
         for number in range(max(index.values()) + 1)
     ]
+
+
+def feedback_layers(workload: Workload) -> frozenset[str]:
+    """Layers on a feedback loop: their output comes back to them through later layers' outputs."""
+    after: dict[str, set[str]] = {layer.name: set() for layer in workload.layers}
+    for layer in workload.layers:
+        for feed in layer.inputs:
+            if feed.producer != EXTERNAL:
+                after[feed.producer].add(layer.name)
+    return frozenset(name for name in after if name in _reachable(after, name))
+
+
+def _reachable(after: dict[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    front = set(after[start])
+    while front:
+        seen |= front
+        front = {name for node in front for name in after[node]} - seen
+    return seen
