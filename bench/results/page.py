@@ -143,7 +143,7 @@ def _cell(value: object, column: Column, digits: int) -> Cell:
         return Cell(text, "number")
     if text in ("pass", "fail"):
         return Cell(text, text)
-    return Cell(text, "name" if len(text) <= 28 else "")
+    return Cell(text, "name" if len(text) <= 28 else "text")
 
 
 def _cards(sources: Sources, rows: pd.DataFrame) -> list[Card]:
@@ -331,14 +331,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog="example: python -m bench.results.page --results reports/results --reports reports "
         "--out reports/index.html",
     )
-    parser.add_argument("--results", type=Path, default=Path("reports/results"), help="folder of *.parquet")
+    parser.add_argument("--results", type=Path, help="folder of *.parquet (default: results/ in --reports)")
     parser.add_argument(
         "--reports", type=Path, default=Path("reports"), help="folder with tables/, figures/, claims.csv"
     )
     parser.add_argument("--out", type=Path, help="file to write (default: index.html in the reports folder)")
     arguments = parser.parse_args(argv)
     out = arguments.out or arguments.reports / "index.html"
-    write_text(build(Sources(arguments.results, arguments.reports)), out)
+    write_text(build(Sources(arguments.results or arguments.reports / "results", arguments.reports)), out)
     print(f"page in {out}")
     return 0
 

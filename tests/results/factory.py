@@ -233,6 +233,14 @@ def other_rows() -> list[dict[str, Any]]:
                             reason="one layer cannot be split over layers" if refused else "",
                         )
                     )
+    for row in [row for row in rows if row["batch"] == 1]:
+        workload = row["workload"].replace("deepbench/", "deepbench-skip-input/")
+        other = {"experiment": "deepbench-skip-input", "workload": workload, "products": "recurrent"}
+        rows.append(row | other | {"point_id": "skip-" + row["point_id"]})
+        if row["fpgas"] == 1:
+            for profile in ("brainwave-s10", "s10-nx2100"):
+                other = {"experiment": "devices", "profile": profile}
+                rows.append(row | other | {"point_id": f"{profile}-{row['point_id']}"})
     for name in ("large/gnmt-4", "large/biglstm"):
         for n in (1, 2, 4, 8, 16):
             timeout = name.endswith("biglstm") and n == 16

@@ -1,0 +1,28 @@
+"""Synthetic results that several tests read; made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.results.frames import prepare
+from bench.results.store import read_results, write_results
+
+from .factory import other_rows, paper_rows
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two shards: the paper's experiments, and the others."""
+    folder = tmp_path_factory.mktemp("results")
+    write_results(paper_rows(), folder / "paper.parquet")
+    write_results(other_rows(), folder / "other.parquet")
+    return folder
+
+
+@pytest.fixture
+def frame(results: Path) -> pd.DataFrame:
+    """The prepared rows of ``results``."""
+    return prepare(read_results(results))

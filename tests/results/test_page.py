@@ -1,0 +1,118 @@
+"""Tests of the figures, the notebooks that make them, the page and the provenance file."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from bench.results import page, paper, provenance, tables
+from bench.results.figures import deepbench_figures, large_figures, paper_figures
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+
+
+@pytest.fixture(scope="module")
+def reports(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables and figures of the synthetic results."""
+    folder = tmp_path_factory.mktemp("reports")
+    tables.write_tables(results, folder / "tables")
+    paper.write_paper(results, folder / "tables")
+    paper_figures(results, folder / "figures")
+    deepbench_figures(results, folder / "figures")
+    large_figures(results, folder / "figures")
+    return folder
+
+
+def test_figures_are_complete_and_carry_no_date(reports: Path) -> None:
+    """Each figure is an SVG and a PNG, and nothing in the SVG changes from day to day."""
+    names = {path.stem for path in (reports / "figures").glob("*.svg")}
+    assert names == {path.stem for path in (reports / "figures").glob("*.png")}
+    assert len(names) == 16
+    for path in (reports / "figures").glob("*.svg"):
+        text = path.read_text()
+        assert "<dc:date>" not in text
+        assert "matplotlib.org" not in text.split("<metadata>")[-1].split("</metadata>")[0]
+
+
+def test_figures_have_the_same_bytes_each_time(results: Path, reports: Path, tmp_path: Path) -> None:
+    """A second drawing gives identical files."""
+    large_figures(results, tmp_path)
+    assert list(tmp_path.iterdir())
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (reports / "figures" / path.name).read_bytes()
+
+
+class _Links(HTMLParser):
+    """Collects every address on a page, and open tags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.stack: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for name, value in attrs if name in ("href", "src")]
+        if tag not in ("meta", "img", "link", "br"):
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag
+
+
+def test_page_is_self_contained_and_deterministic(results: Path, reports: Path) -> None:
+    """No address leads to the network, tags are balanced, and two pages are the same."""
+    arguments = ["--results", str(results), "--reports", str(reports)]
+    assert page.main(arguments) == 0
+    first = (reports / "index.html").read_bytes()
+    assert page.main(arguments) == 0
+    assert (reports / "index.html").read_bytes() == first
+    text = first.decode()
+    parser = _Links()
+    parser.feed(text)
+    assert parser.stack == []
+    for address in parser.addresses:
+        assert address.startswith(
+            ("#", "data:image/svg+xml;base64,", "tables/", "claims.csv", "provenance.json")
+        )
+    assert not re.search(r"url\(|@import|<script", text)
+    assert "Fig. 12" in text
+    assert "60 s limit" in text
+
+
+def test_page_without_tables_or_claims(results: Path, tmp_path: Path) -> None:
+    """A configuration that makes neither claims nor figures still gets a page."""
+    assert "Provenance" in page.build(page.Sources(results, tmp_path))
+
+
+@pytest.mark.parametrize("name", ["paper_figures", "deepbench", "large_rnns"])
+def test_notebooks_are_clean_and_run(name: str, results: Path, tmp_path: Path) -> None:
+    """Committed without outputs, parameters on top, and every code cell runs with others."""
+    book = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
+    cells = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells)
+    assert cells[0]["metadata"]["tags"] == ["parameters"]
+    scope: dict[str, object] = {}
+    exec("".join(cells[0]["source"]), scope)
+    assert set(scope) >= {"results", "out"}
+    scope |= {"results": str(results), "out": str(tmp_path)}
+    for cell in cells[1:-1]:  # the last one only shows the figures
+        exec("".join(cell["source"]), scope)
+    assert scope["figures"]
+    assert len(list(tmp_path.glob("*.svg"))) == len(scope["figures"])
+
+
+def test_provenance_names_no_host_or_user(tmp_path: Path, results: Path) -> None:
+    """It holds hashes, versions and the machine's kind, and nothing that identifies a person."""
+    config = tmp_path / "default.yaml"
+    config.write_text("experiments: []\n")
+    out = tmp_path / "provenance.json"
+    assert provenance.main(["--config", str(config), "--results", str(results), "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert found["config_sha256"] == provenance.file_hash(config)
+    assert found["packages"]["numpy"]
+    assert found["results_written"]["first"] <= found["results_written"]["last"]
+    assert not {"node", "hostname", "user"} & set(found["machine"])
