@@ -97,7 +97,8 @@ def test_unknown_series_is_an_error(frame: pd.DataFrame) -> None:
     point = Point(emulated_rows(frame), "dac20/lstm-2048", 2)
     with pytest.raises(ValueError, match="unknown series"):
         emulated_value("10", "diagonal", "speedup_vs_single_fpga", point)
-    assert np.isnan(Point({}, "dac20/lstm-2048", 2).fpgas) == 0
+    missing = Point({}, "dac20/lstm-2048", 2)
+    assert np.isnan(emulated_value("10", "gate-wise", "speedup_vs_single_fpga", missing))
 
 
 def test_command_writes_all_tables(results: Path, tmp_path: Path) -> None:
