@@ -94,7 +94,7 @@ def run_iteration(
             last_block = max(last_block, start + blocks * interval + fields[n, LATENCY])
             enter = max(first_block, now[vector_at + server])
         else:
-            enter = max(max(first_block, start), now[vector_at + server])
+            enter = max(first_block, start, now[vector_at + server])
         leave = max(last_block, enter + (blocks - 1) * (1 if unit == MATRIX else interval))
         now[vector_at + server] = leave + 1
         through = costs[0] + costs[1]

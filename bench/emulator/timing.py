@@ -81,8 +81,7 @@ def without_links(program: Program) -> Program:
         replace(
             phase,
             instructions=tuple(
-                replace(i, interval=0, latency=0) if i.unit is Unit.LINK else i
-                for i in phase.instructions
+                replace(i, interval=0, latency=0) if i.unit is Unit.LINK else i for i in phase.instructions
             ),
         )
         for phase in program.phases

@@ -48,9 +48,7 @@ class Partitioner:
     def parameters(self) -> dict[str, object]:
         """Parameter names and their defaults."""
         signature = inspect.signature(self.function)
-        return {
-            p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY
-        }
+        return {p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
 
     def plan(self, workload: Workload, cluster: Cluster, **parameters: object) -> Plan:
         """The plan for ``workload`` on ``cluster``.

@@ -14,7 +14,6 @@ from bench.plans.cells import Product, cell_program, matrix_shape, stage_size
 from bench.plans.plan import Block, Plan, Range, VectorRange
 from bench.workloads.model import Layer, Workload, feedback_layers
 
-
 T = TypeVar("T")
 
 

@@ -116,9 +116,7 @@ def _splits(workload: Workload, most: int) -> Iterator[Split]:
                 yield Split("sources", (left, size - left))
     for size in sizes:
         if size >= 4:
-            yield from (
-                Split("grid", (rows, size // rows)) for rows in (2, size // 2) if size % rows == 0
-            )
+            yield from (Split("grid", (rows, size // rows)) for rows in (2, size // 2) if size % rows == 0)
     if most >= 2:
         yield Split("columns", (most,))
         gates = max(len(_gates(layer)) for layer in workload.layers)
@@ -126,9 +124,7 @@ def _splits(workload: Workload, most: int) -> Iterator[Split]:
             yield Split("gates", (min(most, gates),))
 
 
-def _build(
-    workload: Workload, groups: int, split: Split, pipelined: bool, notes: tuple[str, ...]
-) -> Plan:
+def _build(workload: Workload, groups: int, split: Split, pipelined: bool, notes: tuple[str, ...]) -> Plan:
     size = split.devices
     members = [list(range(n * size, (n + 1) * size)) for n in range(groups)]
     shares: dict[str, Share] = {}

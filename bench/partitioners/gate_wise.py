@@ -13,8 +13,9 @@ def plan(workload: Workload, cluster: Cluster, *, software_pipelining: bool = Fa
     """Inside every layer, by gate: consecutive gates on consecutive devices.
 
     Where gates do not divide evenly the first device has fewer: it holds the gate that
-    others wait for (a GRU's reset gate). Every gate's device receives the other gates' vectors whole, as the paper's Eq. (3)
-    counts, and computes h itself. Devices beyond the number of gates only forward.
+    others wait for (a GRU's reset gate). Every gate's device receives the other gates'
+    vectors whole, as the paper's Eq. (3) counts, and computes h itself. Devices beyond the
+    number of gates only forward.
     """
     shares = [own_gates(layer, _gate_devices(layer, cluster.fpgas)) for layer in workload.layers]
     groups = [range(cluster.fpgas)]

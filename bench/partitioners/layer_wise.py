@@ -20,7 +20,10 @@ def plan(workload: Workload, cluster: Cluster, *, software_pipelining: bool = Fa
     chunks = contiguous(units, [_work(unit) for unit in units], cluster.fpgas)
     placed = {layer.name: n for n, chunk in enumerate(chunks) for unit in chunk for layer in unit}
     shares = [own_rows(layer, [placed[layer.name]]) for layer in workload.layers]
-    notes = [f"device {n}: {', '.join(l.name for u in chunk for l in u)}" for n, chunk in enumerate(chunks)]
+    notes = [
+        f"device {n}: {', '.join(layer.name for unit in chunk for layer in unit)}"
+        for n, chunk in enumerate(chunks)
+    ]
     return assemble(
         "layer-wise",
         workload,

@@ -64,7 +64,7 @@ class CellProgram:
 
 
 def _products(stage: str, *matrices: str) -> tuple[Product, ...]:
-    return tuple(Product(*matrix.split(".", 1), stage=stage) for matrix in matrices)
+    return tuple(Product(gate, operand, stage) for gate, operand in (m.split(".") for m in matrices))
 
 
 @lru_cache(maxsize=4096)

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
-from functools import partial as bind
+from functools import partial
 
 from bench.errors import InvalidPlan
 from bench.hardware.profile import Cluster
@@ -22,11 +21,9 @@ from bench.plans.ownership import Ownership, feeds, index_plan, overlap, produce
 from bench.plans.plan import Block, Plan, Range
 from bench.plans.program import Instruction, Phase, Program, Unit, Wait
 from bench.plans.stream import Key, Need, Stream
+from bench.plans.sums import Sums, complete, elements, plan_delivery, sum_needs
+from bench.plans.transfers import Exchange
 from bench.workloads.model import EXTERNAL, Layer, Workload, feedback_layers, phases
-
-
-Sums = dict[tuple[str, int], list[tuple[Range, Key]]]
-"""(gate, device) -> the products that complete its sums there: their rows and keys."""
 
 
 def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
@@ -43,6 +40,7 @@ def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
         for layer in workload.layers
     }
     lowered = []
+    earlier: frozenset[str] = frozenset()
     for layers in phases(workload):
         skews = _skews(workload, layers, plan, homes)
         stream = Stream()
@@ -60,7 +58,8 @@ def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
                 skew=skews[layer.name],
             ).emit()
         iterations = max(skews[layer.name] + layer.steps for layer in layers)
-        lowered.append(Phase(stream.resolve(), iterations))
+        lowered.append(Phase(stream.resolve(earlier), iterations))
+        earlier |= {layer.name for layer in layers}
     servers = 1 + max((link.server for link in topology.links), default=0)
     return Program(tuple(lowered), cluster.fpgas, servers, len(plan.groups))
 
@@ -114,7 +113,6 @@ class _LayerLowering:
     ) -> None:
         self.layer = layer
         self.workload = workload
-        self.profile = cluster.profile
         self.cluster = cluster
         self.overlay = cluster.profile.overlay
         self.owned = owned
@@ -123,6 +121,7 @@ class _LayerLowering:
         self.group_of = group_of
         self.stream = stream
         self.skew = skew
+        self.exchange = Exchange(layer, skew, cluster, topology, group_of, stream)
         self.pipelined = layer.name in plan.software_pipelined
         self.program = cell_program(layer)
         per_pass = self.overlay.cores * self.overlay.vectors_per_pass
@@ -131,8 +130,6 @@ class _LayerLowering:
         # (device, operand, columns) -> rows multiplied so far: row blocks are packed across gates
         self.packed: dict[tuple[int, str, Range], int] = defaultdict(int)
         self.sums: Sums = defaultdict(list)
-        # hops of one exchange: how many hops come before, and the function that appends it
-        self.collected: list[tuple[int, Callable[[], None]]] = []
 
     def emit(self) -> None:
         """Append the layer's instructions in program order."""
@@ -141,7 +138,7 @@ class _LayerLowering:
         if self.pipelined:  # they ran one iteration earlier
             for product in inputs:
                 for block in self._blocks_of(product):
-                    _replace(self.sums[product.gate, block.device], block.rows, self._key(product, block))
+                    complete(self.sums[product.gate, block.device], block.rows, self._key(product, block))
         else:
             self._products(inputs, self.sums, lead=0)
         done: set[str] = set()
@@ -185,7 +182,7 @@ class _LayerLowering:
                 if overlap(rows, block.rows):
                     needs.append(Need(earlier, 0, Wait.BLOCKS if rows == block.rows else Wait.ALL))
             self._matrix(product, block, needs, lead)
-            _replace(so_far, block.rows, self._key(product, block))
+            complete(so_far, block.rows, self._key(product, block))
 
     def _matrix(self, product: Product, block: Block, needs: list[Need], lead: int) -> None:
         rows, cols = block.rows[1] - block.rows[0], block.cols[1] - block.cols[0]
@@ -257,246 +254,97 @@ class _LayerLowering:
     # -- stages ------------------------------------------------------------------------
 
     def _stage(self, stage: Stage) -> None:
-        by_rows = self.owned.owners[self.layer.name, stage.name].items()
-        arrivals = {rows: self._gather_sums(stage, rows, owners) for rows, owners in by_rows}
-        self._send_collected()
-        for rows, owners in by_rows:
+        """Gate sums to the stage's owners, its vector instructions, its rows to who needs them."""
+        by_rows = self.owned.owners[self.layer.name, stage.name]
+        arrivals = {rows: self._gather_sums(stage, rows, owners) for rows, owners in by_rows.items()}
+        self.exchange.send()
+        for rows, owners in by_rows.items():
             for device in owners:
                 self._finish(stage, rows, device, arrivals[rows][device])
-        for rows, owners in by_rows:
+        for rows, owners in by_rows.items():
             self._distribute(stage, rows, owners)
-        self._send_collected()
-
-    def _send_collected(self) -> None:
-        """Append the collected hops, those that start together first, as links would see them."""
-        for _, append in sorted(self.collected, key=lambda item: item[0]):
-            append()
-        self.collected.clear()
+        self.exchange.send()
 
     def _gather_sums(
         self, stage: Stage, rows: Range, owners: tuple[int, ...]
     ) -> dict[int, list[tuple[Key, bool]]]:
-        """Send gate sums made elsewhere to the owners: owner -> (arrival, is a partial sum)."""
+        """Send gate sums made elsewhere: owner -> (arrival, whether it is a partial sum)."""
+        delivery = plan_delivery(self.layer, self.program, self.owned, self.sums, stage, rows, owners)
         arrivals: dict[int, list[tuple[Key, bool]]] = {owner: [] for owner in owners}
-        parts: dict[int, list[tuple[str, Range]]] = defaultdict(list)
-        for (gate, device), sums in sorted(self.sums.items()):
-            if gate in stage.gates:
-                for made, _ in sums:
-                    part = overlap(made, rows)
-                    if part:
-                        parts[device].append((gate, part))
-        wanted: dict[int, tuple[int, ...]] = {}
-        for device, made_here in parts.items():
-            wanted[device] = tuple(
-                owner
-                for owner in owners
-                if owner != device and not self._holds(parts.get(owner, []), made_here, device, owner)
+        name = self.layer.name
+        for owner, senders in delivery.reduced.items():
+            parts = delivery.parts[senders[0]]
+            keys = self.exchange.reduce(
+                (name, stage.name, rows, owner),
+                owner,
+                senders,
+                {device: sum_needs(self.sums, device, parts) for device in senders},
+                self._bytes(elements(parts), partial=True),
+                f"{stage.name} partial sums",
+                partial(self._add, elements(parts), f"{stage.name} add"),
             )
-        for owner in owners:
-            senders = [d for d in sorted(parts) if owner in wanted[d]]
-            same = len(senders) > 1 and all(parts[d] == parts[senders[0]] for d in senders)
-            if same and self._is_partial(parts[senders[0]], senders[0]):
-                arrivals[owner] += self._reduce(stage, rows, owner, senders, parts[senders[0]])
-                wanted.update({d: tuple(o for o in wanted[d] if o != owner) for d in senders})
-        for device in sorted(parts):
-            if wanted[device]:
-                partial = self._is_partial(parts[device], device)
-                keys = self._send_sums(stage, rows, device, wanted[device], parts[device], partial)
-                for owner, key in keys.items():
-                    arrivals[owner].append((key, partial))
+            arrivals[owner] += [(key, True) for key in keys]
+        for device, targets, parts, is_partial in delivery.sent:
+            tag = ("sums", name, stage.name, rows, device)
+            size = self._bytes(elements(parts), partial=is_partial)
+            what = f"{stage.name} {'partial sums' if is_partial else 'gates'}"
+            self.exchange.multicast(tag, device, targets, sum_needs(self.sums, device, parts), size, what)
+            for owner in targets:
+                arrivals[owner].append(((*tag, owner), is_partial))
         return arrivals
 
-    def _holds(
-        self, mine: list[tuple[str, Range]], theirs: list[tuple[str, Range]], device: int, owner: int
-    ) -> bool:
-        """Whether the owner has computed the very same sums itself (replicated blocks)."""
-        if not set(theirs) <= set(mine):
-            return False
-        return all(
-            self._columns(gate, rows, owner) >= self._columns(gate, rows, device) for gate, rows in theirs
-        )
+    def _add(self, count: int, what: str, key: Key, device: int, needs: list[Need]) -> None:
+        self._vector(key, device, count, needs, what, 0)
 
-    def _columns(self, gate: str, rows: Range, device: int) -> set[tuple[str, Range]]:
-        """The (matrix, columns) that a device's sum of ``gate`` over ``rows`` takes in."""
-        return {
-            (product.matrix, block.cols)
-            for product in self.program.products
-            if product.gate == gate
-            for block in self._blocks_of(product)
-            if block.device == device and overlap(block.rows, rows)
-        }
-
-    def _is_partial(self, sums: list[tuple[str, Range]], device: int) -> bool:
-        """Whether a device's sums lack columns that other devices hold."""
-        for gate, rows in sums:
-            mine = sum(stop - start for _, (start, stop) in self._columns(gate, rows, device))
-            full = sum(
-                self._width(product) for product in self.program.products if product.gate == gate
-            )
-            if mine < full:
-                return True
-        return False
-
-    def _width(self, product: Product) -> int:
-        return max((block.cols[1] for block in self._blocks_of(product)), default=0)
-
-    def _sum_needs(self, sums: list[tuple[str, Range]], device: int) -> list[Need]:
-        return [
-            Need(key, 0)
-            for gate, rows in sums
-            for made, key in self.sums[gate, device]
-            if overlap(made, rows)
-        ]
-
-    def _sum_bytes(self, sums: list[tuple[str, Range]], partial: bool) -> int:
-        each = (
-            self.profile.partial_sum_bytes_per_element
-            if partial
-            else self.profile.vector_bytes_per_element
-        )
-        elements = sum(stop - start for _, (start, stop) in sums)
-        return math.ceil(elements * each * self.workload.batch)
-
-    def _send_sums(
-        self,
-        stage: Stage,
-        rows: Range,
-        device: int,
-        owners: tuple[int, ...],
-        sums: list[tuple[str, Range]],
-        partial: bool,
-    ) -> dict[int, Key]:
-        tag = ("sums", self.layer.name, stage.name, rows, device)
-        needs = self._sum_needs(sums, device)
-        self._multicast(tag, device, owners, needs, self._sum_bytes(sums, partial), f"{stage.name} sums")
-        return {owner: (*tag, owner) for owner in owners}
-
-    def _reduce(
-        self, stage: Stage, rows: Range, owner: int, senders: list[int], sums: list[tuple[str, Range]]
-    ) -> list[tuple[Key, bool]]:
-        """Add partial sums on their way to ``owner``: each device adds what it receives to its own."""
-        size = self._sum_bytes(sums, partial=True)
-        elements = sum(stop - start for _, (start, stop) in sums)
-        parent: dict[int, int] = {}
-        depth: dict[int, int] = {}
-        for sender in senders:
-            path = self.topology.route(sender, owner)
-            for hop, link in enumerate(path):
-                parent[self.topology.links[link].source] = link
-                depth[self.topology.links[link].source] = len(path) - hop
-        arrived: dict[int, list[Key]] = defaultdict(list)
-        level: dict[int, int] = defaultdict(int)
-        for node in sorted(parent, key=lambda d: (-depth[d], d)):
-            needs = [Need(key, 0) for key in arrived[node]]
-            if node in senders:
-                needs += self._sum_needs(sums, node)
-                if arrived[node]:
-                    added = ("added", self.layer.name, stage.name, rows, owner, node)
-                    append = bind(self._vector, added, node, elements, needs, f"{stage.name} add", 0)
-                    self.collected.append((level[node], append))
-                    needs = [Need(added, 0)]
-            key = ("reduced", self.layer.name, stage.name, rows, owner, node)
-            self._hop(key, parent[node], needs, size, f"{stage.name} partial sums", level[node])
-            target = self.topology.links[parent[node]].destination
-            arrived[target].append(key)
-            level[target] = max(level[target], level[node] + 1)
-        return [(key, True) for key in arrived[owner]]
+    def _bytes(self, count: int, *, partial: bool = False) -> int:
+        """Size of a message of ``count`` elements for the whole batch."""
+        profile = self.cluster.profile
+        each = profile.partial_sum_bytes_per_element if partial else profile.vector_bytes_per_element
+        return math.ceil(count * each * self.workload.batch)
 
     def _finish(self, stage: Stage, rows: Range, device: int, arrivals: list[tuple[Key, bool]]) -> None:
         """The vector instructions that turn gate sums into the stage's rows on ``device``."""
         local = [
-            (gate, made, key)
+            (made, key)
             for gate in stage.gates
             for made, key in self.sums.get((gate, device), [])
             if overlap(made, rows)
         ]
-        steps = stage.chain
-        if any(partial for _, partial in arrivals):
-            steps += len(stage.gates)
+        count = stage.chain
+        if any(is_partial for _, is_partial in arrivals):
+            count += len(stage.gates)  # each gate: add and activate
         elif arrivals:
-            steps += 1
+            count += 1  # what would have ridden in the last product's chain
         held = _held(self.layer.name, stage.name, device, rows)
-        if not steps and len(local) == 1 and local[0][1] == rows:
-            self.stream.alias(held, local[0][2])
+        if not count and len(local) == 1 and local[0][0] == rows:
+            self.stream.alias(held, local[0][1])
             return
         needs = [Need(key, 0) for key, _ in arrivals]
         for operand in stage.state:
             needs += self._vector_needs(self.layer.name, operand, device, rows, 1)
-        for _, made, key in local:
-            needs.append(Need(key, 0, Wait.BLOCKS if made == rows else Wait.ALL))
-        elements = rows[1] - rows[0]
-        total = max(steps, 1)
+        needs += [Need(key, 0, Wait.BLOCKS if made == rows else Wait.ALL) for made, key in local]
+        total = max(count, 1)
         for step in range(total):
             key = held if step == total - 1 else ("chain", *held, step)
-            self._vector(key, device, elements, needs, f"{stage.name} {step + 1}/{total}", 0)
+            self._vector(key, device, rows[1] - rows[0], needs, f"{stage.name} {step + 1}/{total}", 0)
             needs = [Need(key, 0, Wait.BLOCKS)]
 
     def _distribute(self, stage: Stage, rows: Range, owners: tuple[int, ...]) -> None:
         """Send finished rows from the nearest owner to each device that needs them."""
-        vector = (self.layer.name, stage.name)
+        name = self.layer.name
         by_owner: dict[int, list[int]] = defaultdict(list)
-        for consumer in self.owned.consumers(vector, rows):
+        for consumer in self.owned.consumers((name, stage.name), rows):
             nearest = min(owners, key=lambda o: (len(self.topology.route(o, consumer)), o))
             by_owner[nearest].append(consumer)
-        each = self.profile.vector_bytes_per_element
-        size = math.ceil((rows[1] - rows[0]) * each * self.workload.batch)
+        size = self._bytes(rows[1] - rows[0])
         for owner, consumers in sorted(by_owner.items()):
-            tag = ("rows", self.layer.name, stage.name, rows, owner)
-            needs = [Need(_held(self.layer.name, stage.name, owner, rows), 0)]
-            self._multicast(tag, owner, tuple(consumers), needs, size, stage.name)
+            tag = ("rows", name, stage.name, rows, owner)
+            needs = [Need(_held(name, stage.name, owner, rows), 0)]
+            self.exchange.multicast(tag, owner, tuple(consumers), needs, size, stage.name)
             for consumer in consumers:
-                held = _held(self.layer.name, stage.name, consumer, rows)
-                self.stream.alias(held, (*tag, consumer))
+                self.stream.alias(_held(name, stage.name, consumer, rows), (*tag, consumer))
 
     # -- instructions ------------------------------------------------------------------
-
-    def _multicast(
-        self, tag: Key, source: int, targets: tuple[int, ...], needs: list[Need], size: int, what: str
-    ) -> None:
-        """One message along the tree of routes from ``source``; arrivals get the key (*tag, device)."""
-        tree = self.topology.multicast_tree(source, targets)
-        own = {d for path in (self.topology.route(source, t) for t in targets if self._group(t) == self._group(source))
-               for d in (self.topology.links[link].destination for link in path)}
-        levels: list[int] = []
-        for link, parent in tree:
-            before = needs
-            if parent >= 0:
-                before = [Need((*tag, self.topology.links[tree[parent][0]].destination), 0)]
-            levels.append(levels[parent] + 1 if parent >= 0 else 0)
-            here = self.topology.links[link].destination
-            self._hop((*tag, here), link, before, size, what, levels[-1], inside=here in own)
-
-    def _hop(
-        self, key: Key, link: int, needs: list[Need], size: int, what: str, level: int, inside: bool = True
-    ) -> None:
-        """One hop of a message; ``inside``: for the layer's own group, whose step ends with it."""
-        hop = self.topology.links[link]
-        wire = self.cluster.link
-        beats = math.ceil(size / wire.beat_bytes)
-        per_ns = self.profile.clock_mhz / 1000.0
-        instruction = Instruction(
-            unit=Unit.LINK,
-            server=hop.server,
-            blocks=1,
-            interval=math.ceil(beats * wire.beat_bytes * wire.ns_per_byte * per_ns),
-            latency=math.ceil(wire.latency_ns * hop.latency_factor * per_ns),
-            first=self.skew,
-            count=self.layer.steps,
-            group=self._group(hop.source) if inside or not level else -1,
-            to_group=self._group(hop.destination) if inside else -1,
-            starts_step=False,
-            waits=(),
-            layer=self.layer.name,
-            what=f"send {what}",
-            device=hop.source,
-            to_device=hop.destination,
-            size_bytes=size,
-        )
-        self.collected.append((level, bind(self.stream.append, key, self.skew, needs, instruction)))
-
-    def _group(self, device: int) -> int:
-        """The device's group; a device that only forwards belongs to the first."""
-        return self.group_of.get(device, 0)
 
     def _vector(self, key: Key, device: int, elements: int, needs: list[Need], what: str, lead: int) -> None:
         self._append(
@@ -542,8 +390,8 @@ class _LayerLowering:
                 latency=latency,
                 first=self.skew - lead,
                 count=self.layer.steps,
-                group=self._group(device),
-                to_group=self._group(device),
+                group=self.group_of[device],
+                to_group=self.group_of[device],
                 starts_step=first,
                 waits=(),
                 layer=self.layer.name,
@@ -553,11 +401,6 @@ class _LayerLowering:
                 macs=macs,
             ),
         )
-
-
-def _replace(sums: list[tuple[Range, Key]], rows: Range, key: Key) -> None:
-    """Let ``key`` complete the sums over ``rows`` in place of the product that did so far."""
-    sums[:] = [known for known in sums if known[0] != rows] + [(rows, key)]
 
 
 def _held(layer: str, stage: str, device: int, rows: Range) -> Key:

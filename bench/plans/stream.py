@@ -55,15 +55,21 @@ class Stream:
             key = self._aliases[key]
         return self._index.get(key)
 
-    def resolve(self) -> tuple[Instruction, ...]:
-        """The instructions with their dependences; needs from earlier phases are met already."""
+    def resolve(self, earlier: frozenset[str]) -> tuple[Instruction, ...]:
+        """The instructions with their dependences.
+
+        ``earlier``: layers of the phases before, whose rows ``("held", layer, ...)`` are there
+        already. Anything else that nobody makes is a mistake in lowering: AssertionError.
+        """
         resolved = []
         for n, instruction in enumerate(self._instructions):
             waits: dict[tuple[int, int], Wait] = {}
             for need in self._needs[n]:
                 on = self._find(need.key)
                 if on is None:
-                    continue
+                    if need.key[0] == "held" and need.key[1] in earlier:
+                        continue
+                    raise AssertionError(f"{self._keys[n]} waits for {need.key}, which nobody makes")
                 back = self._lags[n] - self._lags[on] + need.steps_back
                 if back < 0 or (back == 0 and on >= n):
                     raise AssertionError(f"{self._keys[n]} waits for the future: {need}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 
 from bench.errors import InvalidPlan
 from bench.hardware.profile import Cluster
@@ -97,7 +98,7 @@ def _check_cover(what: str, parts: list[tuple[Rectangle, int]], shape: tuple[int
 def _gap(tiles: list[Rectangle], shape: tuple[int, int]) -> str:
     """The first row range, with its columns, that no tile covers."""
     edges = sorted({0, shape[0], *(e for rows, _ in tiles for e in rows)})
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         reached = 0
         for cols in sorted(c for r, c in tiles if r[0] <= start and stop <= r[1]):
             if cols[0] > reached:
