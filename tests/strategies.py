@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import strategies as st
 
 from bench.hardware.profile import Cluster, LinkProfile, Overlay, Profile
@@ -111,7 +113,7 @@ def cuts(draw: st.DrawFn, size: int, most: int = 3) -> list[tuple[int, int]]:
     """``size`` elements in one to ``most`` consecutive ranges."""
     inner = draw(st.sets(st.integers(1, size - 1), max_size=most - 1)) if size > 1 else set()
     edges = [0, *sorted(inner), size]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 @st.composite

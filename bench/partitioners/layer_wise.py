@@ -20,17 +20,14 @@ def plan(workload: Workload, cluster: Cluster, *, software_pipelining: bool = Fa
     chunks = contiguous(units, [_work(unit) for unit in units], cluster.fpgas)
     placed = {layer.name: n for n, chunk in enumerate(chunks) for unit in chunk for layer in unit}
     shares = [own_rows(layer, [placed[layer.name]]) for layer in workload.layers]
-    notes = [
-        f"device {n}: {', '.join(layer.name for unit in chunk for layer in unit)}"
-        for n, chunk in enumerate(chunks)
-    ]
+    names = [", ".join(layer.name for unit in chunk for layer in unit) for chunk in chunks]
     return assemble(
         "layer-wise",
         workload,
         shares,
         [[n] for n in range(len(chunks))],
         software_pipelining=software_pipelining,
-        notes=notes,
+        notes=[f"device {n}: {layers}" for n, layers in enumerate(names)],
     )
 
 

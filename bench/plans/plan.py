@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
 Range = tuple[int, int]
@@ -64,12 +64,14 @@ class Plan:
 
     def to_json(self, *, notes: bool = True) -> str:
         """The plan as JSON with sorted keys: equal plans give equal text."""
-        value = asdict(self)
-        value["software_pipelined"] = sorted(self.software_pipelined)
-        value["blocks"].sort(key=lambda b: (b["layer"], b["matrix"], b["rows"], b["cols"], b["device"]))
-        value["vectors"].sort(key=lambda v: (v["layer"], v["stage"], v["rows"], v["device"]))
-        if not notes:
-            del value["notes"], value["partitioner"]
+        value: dict[str, object] = {
+            "blocks": sorted((b.layer, b.matrix, b.rows, b.cols, b.device) for b in self.blocks),
+            "vectors": sorted((v.layer, v.stage, v.rows, v.device) for v in self.vectors),
+            "groups": self.groups,
+            "software_pipelined": sorted(self.software_pipelined),
+        }
+        if notes:
+            value |= {"partitioner": self.partitioner, "notes": self.notes}
         return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
     @property

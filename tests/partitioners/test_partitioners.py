@@ -37,12 +37,11 @@ def test_plans_are_valid_and_repeatable(name: str, workload: str, fpgas: int) ->
     graph = load_workload(workload)
     cluster = make_cluster(PROFILE, fpgas, "ring")
     partitioner = load_partitioner(name)
-    try:
-        plan = partitioner.plan(graph, cluster)
-    except Unsupported as reason:
-        assert name == "input-wise"
-        assert "skip-input" in str(reason)
+    if name == "input-wise" and "skip-input" in workload and fpgas > 1:
+        with pytest.raises(Unsupported, match="skip-input"):
+            partitioner.plan(graph, cluster)
         return
+    plan = partitioner.plan(graph, cluster)
     assert plan == partitioner.plan(graph, cluster)
     assert evaluate(graph, cluster, plan).cycles > 0
 
