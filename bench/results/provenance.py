@@ -99,7 +99,8 @@ def _memory_mib() -> int | None:
 
 
 def _span(results: Path) -> dict[str, str] | None:
-    times = [path.stat().st_mtime for path in results.glob("*.parquet")]
+    shards = [results] if results.is_file() else sorted(results.glob("*.parquet"))
+    times = [path.stat().st_mtime for path in shards]
     if not times:
         return None
     first, last = (

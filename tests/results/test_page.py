@@ -31,7 +31,7 @@ def test_figures_are_complete_and_carry_no_date(reports: Path) -> None:
     """Each figure is an SVG and a PNG, and nothing in the SVG changes from day to day."""
     names = {path.stem for path in (reports / "figures").glob("*.svg")}
     assert names == {path.stem for path in (reports / "figures").glob("*.png")}
-    assert len(names) == 16
+    assert len(names) == 17
     for path in (reports / "figures").glob("*.svg"):
         text = path.read_text()
         assert "<dc:date>" not in text

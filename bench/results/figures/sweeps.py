@@ -54,7 +54,7 @@ def geomean_bars(rows: pd.DataFrame) -> Figure:
             if pd.notna(value):
                 axis.annotate(
                     f"{value:.2f}", (value, place), xytext=(3, 0), textcoords="offset points", va="center",
-                    fontsize=7,
+                    fontsize=7, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8}, zorder=4,
                 )  # fmt: skip
         axis.set_yticks(list(y), labels=labels)
         axis.invert_yaxis()
