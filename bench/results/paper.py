@@ -167,7 +167,8 @@ def _at(cell: object) -> str:
 
 def _winner_of(group: pd.DataFrame, axis: str, *, lower: bool) -> dict[str, object]:
     sign = -1.0 if lower else 1.0
-    names = [str(name).removesuffix(": total (stack top)") for name in group[axis]]
+    # "(ours)" in a published series means the paper's own
+    names = [str(name).removesuffix(": total (stack top)").removesuffix(" (ours)") for name in group[axis]]
     published = dict(zip(names, group["published"], strict=True))
     emulated = dict(zip(names, group["emulated"], strict=True))
     ranked = sorted(published, key=lambda name: -sign * published[name])

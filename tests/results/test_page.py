@@ -7,10 +7,19 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bench.results import page, paper, provenance, tables
 from bench.results.figures import deepbench_figures, large_figures, paper_figures
+from bench.results.figures.paper import FIGURES
+from bench.results.figures.style import house_style
+from bench.results.frames import prepare
+from bench.results.paper import compare
+from bench.results.published import read_figures
+from bench.results.store import write_results
+
+from .factory import make_row
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
@@ -44,6 +53,18 @@ def test_figures_have_the_same_bytes_each_time(results: Path, reports: Path, tmp
     assert list(tmp_path.iterdir())
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (reports / "figures" / path.name).read_bytes()
+
+
+@pytest.mark.filterwarnings("error")
+def test_figures_of_other_results_are_drawn_empty(tmp_path: Path) -> None:
+    """Results without the paper's points give figures with the published marks alone."""
+    points = compare(prepare(pd.DataFrame([make_row(workload="other")])), read_figures())
+    with house_style():
+        for name, draw in FIGURES.items():
+            draw(points[points["figure"] == name]).draw_without_rendering()
+    write_results([make_row(workload="other")], tmp_path / "a.parquet")
+    assert large_figures(tmp_path, tmp_path) == {}
+    assert deepbench_figures(tmp_path, tmp_path) == {}
 
 
 class _Links(HTMLParser):

@@ -80,6 +80,7 @@ def test_winners_need_a_margin_over_one_step(frame: pd.DataFrame, published: pd.
     assert not table.loc[("8", "dac20/encoder-8", "2 FPGAs"), "decided"]
     assert table.loc[("8", "dac20/blstm-4", "8 FPGAs"), "decided"]
     assert table.loc[("10", "dac20/gru-2048", "4 FPGAs"), "published_winner"] == "input-wise"
+    assert table.loc[("10", "dac20/lstm-2048", "2 FPGAs"), "published_winner"] == "row-wise"
     assert str(table.loc[("9", "dac20/encoder-8", "layer/row-wise"), "published_winner"]) == "32"
 
 

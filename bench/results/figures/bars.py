@@ -67,7 +67,11 @@ def grouped_bars(
         )  # fmt: skip
         missing = [place for place, value in zip(x, rows["emulated"], strict=True) if pd.isna(value)]
         if missing:  # an empty unclipped artist would upset the layout
-            axis.plot(missing, [0.0] * len(missing), "x", color=look.color, markersize=4, clip_on=False)
+            foot = axis.get_xaxis_transform()  # wherever the axis starts
+            axis.plot(
+                missing, [0.0] * len(missing), "x", color=look.color, markersize=4, clip_on=False,
+                transform=foot,
+            )  # fmt: skip
         published_marks(axis, x, rows["published"].tolist(), float(rows["step"].iloc[0]))
     axis.set_xticks(range(len(groups)))
     axis.set_xlim(-0.55, len(groups) - 0.45)
