@@ -8,6 +8,7 @@
 # Snakemake does not see what a command imports, so each job has a digest as a parameter:
 # a hash over its points and over the modules their results depend on (bench/digest.py).
 # Editing a partitioner re-runs that partitioner's jobs, and what is made from all results.
+import shlex
 import sys
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from snakemake.utils import min_version
 
 min_version("9.20")
 sys.path.insert(0, workflow.basedir)
+# the interpreter that runs Snakemake runs the jobs, whether its environment is activated or not
+shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
 from bench.digest import report_digest, shard_digest
 from bench.errors import UserError
@@ -23,27 +26,28 @@ from bench.experiments import load_config, make_shards, notebooks
 
 CONFIG = config.get("config", "config/default.yaml")
 OUT = config.get("out", "reports")
-PYTHON = sys.executable
 
 try:
     SETTINGS = load_config(Path(CONFIG))
     NOTEBOOKS = notebooks(SETTINGS)
-    DIGESTS = {shard.name: shard_digest(shard, SETTINGS) for shard in make_shards(SETTINGS)}
+    SHARDS = {shard.name: shard for shard in make_shards(SETTINGS)}
 except UserError as error:
     raise WorkflowError(f"error: {error}")
 
+DIGESTS = {name: shard_digest(shard, SETTINGS) for name, shard in SHARDS.items()}
+
 
 wildcard_constraints:
-    shard="|".join(DIGESTS),
+    shard="|".join(SHARDS),
     notebook="|".join(NOTEBOOKS) or "none",
 
 
 onsuccess:
-    shell("{PYTHON} -m bench summary {OUT:q}")
+    shell("python -m bench summary {OUT:q}")
 
 
 onerror:
-    shell("{PYTHON} -m bench summary {OUT:q} || true")
+    shell("python -m bench summary {OUT:q} || true")
 
 
 rule:
@@ -63,14 +67,15 @@ rule evaluate:
     conda:
         "environment.yml"
     params:
+        config=CONFIG,
         digest=lambda wildcards: DIGESTS[wildcards.shard],
     shell:
-        "{PYTHON} -m bench pipeline evaluate {CONFIG:q} {wildcards.shard} {output:q} 2> {log:q}"
+        "python -m bench pipeline evaluate {params.config:q} {wildcards.shard} {output:q} 2> {log:q}"
 
 
 rule collect:
     input:
-        expand(f"{OUT}/shards/{{shard}}.jsonl", shard=DIGESTS),
+        expand(rules.evaluate.output, shard=SHARDS),
     output:
         f"{OUT}/results/results.parquet",
     log:
@@ -78,14 +83,16 @@ rule collect:
     conda:
         "environment.yml"
     params:
+        config=CONFIG,
         digest=report_digest(),
     shell:
-        "{PYTHON} -m bench pipeline collect {CONFIG:q} {output:q} {input:q} 2> {log:q}"
+        "python -m bench pipeline collect {params.config:q} {output:q} {input:q} 2> {log:q}"
 
 
 rule tables:
     input:
-        rules.collect.output,
+        results=rules.collect.output,
+        published=sorted(Path("reports/published").glob("*.csv")),
     output:
         directory(f"{OUT}/tables"),
     log:
@@ -95,14 +102,16 @@ rule tables:
     params:
         digest=report_digest(),
     shell:
-        "({PYTHON} -m bench.results.tables --results {input:q} --out {output:q} &&"
-        " {PYTHON} -m bench.results.paper --results {input:q} --out {output:q}) > {log:q} 2>&1"
+        "(python -m bench.results.tables --results {input.results:q} --out {output:q} &&"
+        " python -m bench.results.paper --results {input.results:q} --out {output:q}) > {log:q} 2>&1"
 
 
+# The executed copies hold paths of this machine: they stay in the output folder.
 rule figures:
     input:
         notebook="notebooks/{notebook}.ipynb",
-        tables=rules.tables.output,
+        results=rules.collect.output,
+        published=sorted(Path("reports/published").glob("*.csv")),
     output:
         f"{OUT}/notebooks/{{notebook}}.ipynb",
     log:
@@ -110,17 +119,18 @@ rule figures:
     conda:
         "environment.yml"
     params:
+        out=f"{OUT}/figures",
         digest=report_digest(),
     shell:
-        "{PYTHON} -m papermill {input.notebook:q} {output:q} -p tables {input.tables:q}"
-        " -p figures {OUT:q}/figures --no-progress-bar > {log:q} 2>&1"
+        "papermill --no-progress-bar -p results {input.results:q} -p out {params.out:q}"
+        " {input.notebook:q} {output:q} > {log:q} 2>&1"
 
 
 rule claims:
     input:
         results=rules.collect.output,
         tables=rules.tables.output,
-        expected="reports/expected/claims.yaml",
+        expected=sorted(p for p in Path("reports/expected").rglob("*") if p.is_file()),
     output:
         f"{OUT}/claims.csv",
     log:
@@ -130,13 +140,14 @@ rule claims:
     params:
         digest=report_digest(),
     shell:
-        "{PYTHON} -m bench.results.claims --report-only --results {input.results:q}"
+        "python -m bench.results.claims --report-only --results {input.results:q}"
         " --tables {input.tables:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule provenance:
     input:
-        rules.collect.output,
+        config=CONFIG,
+        results=rules.collect.output,
     output:
         f"{OUT}/provenance.json",
     log:
@@ -144,8 +155,8 @@ rule provenance:
     conda:
         "environment.yml"
     shell:
-        "{PYTHON} -m bench.results.provenance --config {CONFIG:q} --results {OUT:q}/results"
-        " --out {output:q} > {log:q} 2>&1"
+        "python -m bench.results.provenance --config {input.config:q}"
+        " --results $(dirname {input.results:q}) --out {output:q} > {log:q} 2>&1"
 
 
 rule page:
@@ -154,6 +165,8 @@ rule page:
         rules.tables.output,
         expand(rules.figures.output, notebook=NOTEBOOKS),
         rules.claims.output if SETTINGS.claims else [],
+        results=rules.collect.output,
+        templates=sorted(Path("reports/templates").glob("*")),
     output:
         f"{OUT}/index.html",
     log:
@@ -163,14 +176,15 @@ rule page:
     params:
         digest=report_digest(),
     shell:
-        "{PYTHON} -m bench.results.page --reports {OUT:q} --out {output:q} > {log:q} 2>&1"
+        "python -m bench.results.page --results {input.results:q}"
+        " --reports $(dirname {output:q}) --out {output:q} > {log:q} 2>&1"
 
 
 # The last word: results are written by now, and stay when a claim fails.
 rule check:
     input:
+        rules.page.output,
         claims=rules.claims.output,
-        page=rules.page.output,
     output:
         touch(f"{OUT}/claims.checked"),
     log:
@@ -178,4 +192,4 @@ rule check:
     conda:
         "environment.yml"
     shell:
-        "{PYTHON} -m bench pipeline check {input.claims:q} 2> {log:q}"
+        "python -m bench pipeline check {input.claims:q} 2> {log:q}"

@@ -43,12 +43,23 @@ def show(folder: Path) -> None:
     if claims.exists():
         entries = read_claims(claims)
         failed = failed_claims(claims)
+        console.print(_claims(entries))
         console.print(f"claims: {len(entries) - len(failed)} of {len(entries)} hold", highlight=False)
-        for line in failed:
-            console.print(f"  failed: {line}", highlight=False)
     for label, name in FILES.items():
         if (folder / name).exists():
             console.print(f"{label}: {folder / name}", highlight=False)
+
+
+def _claims(entries: list[dict[str, str]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("result", "claim", "expected", "got"):
+        table.add_column(name, no_wrap=True)
+    signs = {"within": "=", "at least": ">=", "at most": "<="}
+    for row in entries:
+        slack = f" ± {row['tolerance']}" if float(row["tolerance"] or 0) else ""
+        expected = f"{signs.get(row['relation'], '')} {row['expected']}{slack}"
+        table.add_row(row["result"], row["id"], expected, row["got"])
+    return table
 
 
 def read_claims(path: Path) -> list[dict[str, str]]:

@@ -44,7 +44,7 @@ def source_digest(partitioner: str) -> str:
 @cache
 def report_digest() -> str:
     """A hash over the modules that make tables, figures, page and claims from results."""
-    return _content_hash(sources(PACKAGE.joinpath("results").glob("*.py")))
+    return _content_hash(sources(PACKAGE.joinpath("results").rglob("*.py")))
 
 
 def sources(roots: Iterable[Path], package: Path = PACKAGE) -> tuple[Path, ...]:

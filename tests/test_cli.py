@@ -164,10 +164,11 @@ def test_every_command_shows_an_example(
         assert f"Example: bench {' '.join(command)}" in " ".join(out.split())
 
 
-def test_list_starts_quickly() -> None:
+@pytest.mark.parametrize("what", ["workloads", "profiles", "topologies"])
+def test_list_starts_quickly(what: str) -> None:
     """Listing imports neither numba nor pandas: those take a second."""
     code = (
-        "import sys; from bench import cli_list; cli_list.list_names('partitioners', as_json=True);"
+        f"import sys; from bench import cli_list; cli_list.list_names({what!r}, as_json=True);"
         "print(sorted({'numba', 'pandas', 'matplotlib', 'pyarrow'} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

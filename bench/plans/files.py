@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -78,7 +79,7 @@ def read_plan(path: Path) -> PlanFile:
 
 def save_plan(path: Path, plan: Plan, point: Point) -> None:
     """Write ``plan`` as JSON, with the point's workload and cluster; the file appears by rename."""
-    value = {
+    value: dict[str, object] = {
         "plan_format": PLAN_FORMAT,
         "workload": point.workload,
         "profile": point.profile,
@@ -86,7 +87,12 @@ def save_plan(path: Path, plan: Plan, point: Point) -> None:
         "link": point.link,
         "link_latency_ns": point.link_latency_ns,
         "fpgas": point.fpgas,
-        **json.loads(plan.to_json()),
+        "partitioner": plan.partitioner,
+        "notes": plan.notes,
+        "software_pipelined": sorted(plan.software_pipelined),
+        "groups": plan.groups,
+        "blocks": [asdict(block) for block in plan.blocks],
+        "vectors": [asdict(vector) for vector in plan.vectors],
     }
     partial = path.with_name(path.name + ".partial")
     partial.write_text(_readable(value), encoding="utf-8")

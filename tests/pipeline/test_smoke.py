@@ -1,0 +1,149 @@
+"""The pipeline itself, on the smoke configuration, in a copy of the project.
+
+After a change that is meant to change results, `BENCH_ACCEPT=1 pytest tests/pipeline`
+replaces the golden tables; the difference is then reviewed like any other.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "smoke"
+
+COPIED = ("Snakefile", "environment.yml", "bench", "config", "hw_profiles", "models", "profiles", "notebooks")
+
+TABLES = ("summary_vs_single.csv", "summary_vs_conventional.csv", "failures.csv")
+
+UNSTABLE = ("version", "source_digest")
+"""Columns that change with the sources although the results do not."""
+
+SMOKE = ("--config", "config=config/smoke.yaml", "out=out")
+
+
+@pytest.fixture
+def copy(root: Path, tmp_path: Path) -> Path:
+    """A copy of what the pipeline needs, so that tests may edit it."""
+    for name in COPIED:
+        if (root / name).is_dir():
+            shutil.copytree(root / name, tmp_path / name)
+        else:
+            shutil.copy2(root / name, tmp_path / name)
+    for name in ("published", "expected", "templates"):
+        shutil.copytree(root / "reports" / name, tmp_path / "reports" / name)
+    return tmp_path
+
+
+def command(*arguments: str) -> list[str]:
+    """Snakemake, by the interpreter that runs the tests; targets first, `--config` is greedy."""
+    return [sys.executable, "-m", "snakemake", *arguments]
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run to the end; stdout and stderr together."""
+    return subprocess.run(
+        command(*arguments),
+        cwd=folder,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+
+
+def interrupt(folder: Path) -> Path:
+    """Start a run, press Ctrl-C in its middle, and return a shard that was finished by then.
+
+    On two cores a third shard is started only when the first is finished and registered.
+    """
+    with subprocess.Popen(
+        command("reproduce-all", "--cores", "2", *SMOKE),
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + 120
+        while len(done := list((folder / "out" / "shards").glob("*.jsonl"))) < 3:
+            assert process.poll() is None, "the run ended before its third shard"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(timeout=120) != 0
+    return min(done, key=lambda path: path.stat().st_mtime_ns)
+
+
+def stable_results(path: Path) -> str:
+    """All results without the columns that name the sources."""
+    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    names = [name for name in rows[0] if name not in UNSTABLE]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def shards_to_run(output: str) -> set[str]:
+    """The shards that a dry run would evaluate."""
+    return {
+        Path(line.split()[1]).stem for line in output.splitlines() if ".jsonl" in line and "output:" in line
+    }
+
+
+@pytest.mark.slow
+def test_smoke_configuration(copy: Path) -> None:
+    """A run that was interrupted resumes, gives the golden tables, and has nothing left to do."""
+    first = interrupt(copy)
+    written = first.stat().st_mtime_ns
+    run = snakemake(copy, "reproduce-all", *SMOKE)
+    assert run.returncode == 0, run.stdout
+    assert first.stat().st_mtime_ns == written, "a finished shard was evaluated again"
+    assert not list((copy / "out").rglob("*.partial"))
+    assert "points" in run.stdout  # the summary at the end
+    tables = copy / "out" / "tables"
+    found = {name: (tables / name).read_text(encoding="utf-8") for name in TABLES}
+    found["results.csv"] = stable_results(tables / "all_results.csv")
+    if os.environ.get("BENCH_ACCEPT"):
+        GOLDEN.mkdir(parents=True, exist_ok=True)
+        for name, text in found.items():
+            (GOLDEN / name).write_text(text, encoding="utf-8")
+    for name, text in found.items():
+        assert text == (GOLDEN / name).read_text(encoding="utf-8"), name
+    assert (copy / "out" / "index.html").stat().st_size > 1000
+
+    assert "Nothing to be done" in snakemake(copy, "-n", "reproduce-all", *SMOKE).stdout
+
+    with (copy / "bench" / "partitioners" / "row_wise.py").open("a", encoding="utf-8") as file:
+        file.write("# an edit\n")
+    dry = snakemake(copy, "-n", "reproduce-all", *SMOKE).stdout
+    assert shards_to_run(dry) == {"smoke--row-wise"}
+
+
+def test_dry_run_and_lint(copy: Path) -> None:
+    """The literal command of the README plans everything, with no flag and no finding of the linter."""
+    dry = snakemake(copy, "reproduce-all", "-n")
+    assert dry.returncode == 0, dry.stdout
+    assert "deepbench--full" in shards_to_run(dry.stdout)
+    lint = snakemake(copy, "--lint")
+    assert lint.returncode == 0, lint.stdout
+
+
+def test_bad_configuration_writes_nothing(copy: Path) -> None:
+    """A configuration with a mistake is refused with its message before anything is written."""
+    text = (copy / "config" / "smoke.yaml").read_text(encoding="utf-8")
+    (copy / "config" / "bad.yaml").write_text(text.replace("row-wise", "row-wide", 1), encoding="utf-8")
+    run = snakemake(copy, "reproduce-all", "--config", "config=config/bad.yaml", "out=out")
+    assert run.returncode != 0
+    assert "unknown partitioner 'row-wide'; did you mean 'row-wise'" in run.stdout
+    assert "Traceback" not in run.stdout
+    assert not (copy / "out").exists()
