@@ -36,8 +36,6 @@ def validate_files(files: list[Path]) -> None:
 
 def kind_of(path: Path) -> str:
     """The kind of file, by its keys; UserError if nothing tells."""
-    if path.suffix == ".onnx":
-        return "workload"
     try:
         value = yaml.load(read_text(path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         keys = set(value) if isinstance(value, dict) else set()
