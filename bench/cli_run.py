@@ -84,8 +84,8 @@ def run_point(
     elif timing:
         _explain(Console(), point, row, timing)
     else:
-        said = {"ok": "gave a plan", "error": "failed", "unsupported": "does not support this"}
-        print(f"no result: {partitioner} {said[row['status']]}; {row['termination']}: {row['reason']}")
+        said = {"ok": row["termination"], "error": f"{partitioner} failed", "unsupported": "unsupported"}
+        print(f"no result: {said[row['status']]}: {row['reason']}")
     return timing is not None
 
 
