@@ -1,0 +1,135 @@
+"""A newcomer's partitioner and workload, made from the pages alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import partitioners
+from bench.evaluate import evaluate
+from bench.experiments import load_config
+from bench.hardware.files import load_profile, make_cluster
+from bench.partitioners import build, load_partitioner
+from bench.plans.cells import cell_program
+from bench.workloads.catalogue import load_workload
+from bench.workloads.model import Cell, Layer
+from bench.workloads.schema import LayerEntry
+from tests.docs.markdown import blocks, examples, read, run, workplace
+
+PARTITIONER = "docs/add-a-partitioner.md"
+WORKLOAD = "docs/add-a-workload.md"
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The page's module, registered as the page says, in a folder of its own."""
+    workplace(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    text = read(PARTITIONER)
+    code, line = blocks(text, "python")
+    name, stem = re.fullmatch(r'\s*"([\w-]+)": "(\w+)",\s*', line).groups()  # type: ignore[union-attr]
+    assert f"`bench/partitioners/{stem}.py`" in text
+    path = tmp_path / f"{stem}.py"
+    path.write_text(code, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(f"bench.partitioners.{stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    monkeypatch.setitem(partitioners.BUILT_IN, name, stem)
+    return name
+
+
+def test_partitioner_runs(newcomer: str) -> None:
+    """The example splits LSTM-2048 over four FPGAs; its parameter keeps it on one."""
+    workload = load_workload("dac20/lstm-2048")
+    cluster = make_cluster(load_profile("s10-gx2800-dac20"), 4, "ring")
+    mine = load_partitioner(newcomer)
+    assert evaluate(workload, cluster, mine.plan(workload, cluster)).devices_used == 4
+    assert evaluate(workload, cluster, mine.plan(workload, cluster, small=10**9)).devices_used == 1
+
+
+def test_partitioner_commands(newcomer: str) -> None:
+    """Every command of the page works; the new name is listed with its first docstring line."""
+    commands = [example.command for example in examples(read(PARTITIONER))]
+    outputs = {command: run(command) for command in commands}
+    assert len(commands) == 4
+    assert all(code == 0 for code, _ in outputs.values())
+    assert f"{newcomer} " in outputs["bench list partitioners"][1]
+
+
+def test_partitioner_in_a_configuration(newcomer: str, tmp_path: Path) -> None:
+    """The page's lines for config/default.yaml are taken in an experiment."""
+    (lines,) = blocks(read(PARTITIONER), "yaml")
+    text = f"experiments:\n  - name: mine\n    workloads: [lstm-64-b1-t5]\n    fpgas: [2]\n{lines}"
+    config = tmp_path / "mine.yaml"
+    config.write_text(text + "    profiles: [s10-gx2800-dac20]\n", encoding="utf-8")
+    assert newcomer in load_config(config).experiments[0].partitioners
+
+
+def test_helpers_table() -> None:
+    """Each helper that the page lists exists."""
+    table = read(PARTITIONER).partition("## Helpers")[2].partition("##")[0]
+    names = re.findall(r"^\| `(\w+)\(", table, flags=re.MULTILINE)
+    assert len(names) > 5
+    assert all(callable(getattr(build, name)) for name in names)
+
+
+def layer(cell: Cell, **options: object) -> Layer:
+    """A layer of four elements."""
+    return Layer("layer", cell, 4, 4, 1, **options)  # type: ignore[arg-type]
+
+
+def test_cells_table() -> None:
+    """Matrices and stages of each cell are those that the page lists."""
+    cells = {
+        "`lstm`": layer("lstm"),
+        "`gru`, reset before": layer("gru", reset="before"),
+        "`gru`, reset after": layer("gru", reset="after"),
+        "`rnn_tanh`, `rnn_relu`": layer("rnn_relu"),
+        "`mlstm`": layer("mlstm"),
+    }
+    row = r"^\| (`[\w`, ]+?) \| `([\w. ]+)` \| `([\w ]+)` \|$"
+    listed = re.findall(row, read(PARTITIONER), flags=re.MULTILINE)
+    assert {name for name, _, _ in listed} == set(cells)
+    for name, matrices, stages in listed:
+        program = cell_program(cells[name])
+        assert matrices.split() == [product.matrix for product in program.products]
+        assert stages.split() == [stage.name for stage in program.stages]
+
+
+def test_workload_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example is what the page's text says, and every command of the page works with it."""
+    workplace(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    Path("my-network.yaml").write_text(blocks(read(WORKLOAD), "yaml")[0], encoding="utf-8")
+    workload = load_workload("my-network.yaml")
+    assert [layer.steps for layer in workload.layers] == [100, 100, 50, 50, 50, 50, 50, 50]
+    cluster = make_cluster(load_profile("s10-gx2800-dac20"), 2, "ring")
+    plan = load_partitioner("row-wise").plan(workload, cluster)
+    assert evaluate(workload, cluster, plan).cycles > 0
+    commands = [example.command for example in examples(read(WORKLOAD))]
+    assert len(commands) == 3
+    assert all(run(command)[0] == 0 for command in commands)
+
+
+def test_workload_in_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's experiment is taken in a configuration of one's own."""
+    workplace(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    network, experiment = blocks(read(WORKLOAD), "yaml")
+    Path("my-network.yaml").write_text(network, encoding="utf-8")
+    Path("mine.yaml").write_text(f"experiments:\n{experiment}", encoding="utf-8")
+    assert load_config(Path("mine.yaml")).experiments[0].name == "mine"
+
+
+def test_layer_keys() -> None:
+    """The table of layer keys has every key of the schema."""
+    table = read(WORKLOAD).partition("## Layers")[2].partition("##")[0]
+    first = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", table, flags=re.MULTILINE)
+    assert {name for cell in first for name in re.findall(r"`(\w+)`", cell)} == set(LayerEntry.model_fields)
