@@ -164,7 +164,7 @@ def test_every_command_shows_an_example(
         assert f"Example: bench {' '.join(command)}" in " ".join(out.split())
 
 
-@pytest.mark.parametrize("what", ["workloads", "profiles", "topologies"])
+@pytest.mark.parametrize("what", ["workloads", "profiles", "partitioners", "topologies"])
 def test_list_starts_quickly(what: str) -> None:
     """Listing imports neither numba nor pandas: those take a second."""
     code = (

@@ -79,7 +79,7 @@ def run_iteration(
             now[last_at + n] = arrival
             if fields[n, GROUP] >= 0:
                 group = done_at + fields[n, GROUP]
-                now[group] = max(now[group], start + interval)
+                now[group] = max(now[group], arrival)
             if fields[n, TO_GROUP] >= 0:
                 group = done_at + fields[n, TO_GROUP]
                 now[group] = max(now[group], arrival)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.emulator.engine import simulate
 from bench.hardware.profile import Cluster, Overlay
 from bench.plans.program import Program, Unit, to_arrays
 
@@ -48,6 +47,8 @@ def count_cycles(program: Program, overlay: Overlay, *, extrapolate: bool = True
 
     ``extrapolate=False`` runs every iteration; the result is the same (tests hold it to that).
     """
+    from bench.emulator.engine import simulate  # compiled: half a second that listing need not wait for
+
     costs = np.array(
         [
             overlay.multifunction_latency_cycles,

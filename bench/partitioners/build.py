@@ -165,13 +165,15 @@ def _spread(chunks: list[Range], size: int, parts: int) -> list[Range]:
 
 
 def pipelinable(workload: Workload) -> frozenset[str]:
-    """Layers whose input of the next step can be known early: those on no feedback loop.
+    """Layers that have products to move ahead of an exchange.
 
-    Layers without input products are left out: there is nothing to move.
+    Where x is known early, its products; on a feedback loop of several layers, those with h.
     """
     loops = feedback_layers(workload)
     return frozenset(
-        layer.name for layer in workload.layers if layer.name not in loops and products_of(layer, "x")
+        layer.name
+        for layer in workload.layers
+        if (len(loops) > 1 if layer.name in loops else products_of(layer, "x"))
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bench.evaluate import emulated_cycles
 from bench.hardware.profile import Cluster
-from bench.partitioners.build import Share, assemble, contiguous, own_rows, pipelinable
+from bench.partitioners.build import Share, assemble, contiguous, own_rows
 from bench.plans.plan import Plan
-from bench.workloads.model import Workload, phases
+from bench.workloads.model import Workload, feedback_layers, phases
 
 LARGEST_ROW_DEGREE = 16
 """Row-wise groups beyond this are not tried when smaller ones are possible: their gathers only cost."""
@@ -30,11 +30,9 @@ def plan(workload: Workload, cluster: Cluster, *, software_pipelining: bool = Fa
 
 def layer_degree(workload: Workload) -> int:
     """How many layers can work at the same time: a stack of L gives L, a decoder loop 1, two directions 2."""
-    free = pipelinable(workload) | {
-        layer.name for layer in workload.layers if layer.skip_input and len(workload.layers) == 1
-    }
+    loops = feedback_layers(workload)
     return max(
-        sum(layer.name in free for layer in layers) + any(layer.name not in free for layer in layers)
+        sum(layer.name not in loops for layer in layers) + any(layer.name in loops for layer in layers)
         for layers in phases(workload)
     )
 

@@ -15,11 +15,11 @@ def plan(workload: Workload, cluster: Cluster, *, software_pipelining: bool = Fa
     Where gates do not divide evenly the first device has fewer: it holds the gate that
     others wait for (a GRU's reset gate). Every gate's device receives the other gates'
     vectors whole, as the paper's Eq. (3) counts, and computes h itself. Devices beyond the
-    number of gates only forward.
+    number of gates stay idle.
     """
     shares = [own_gates(layer, _gate_devices(layer, cluster.fpgas)) for layer in workload.layers]
-    groups = [range(cluster.fpgas)]
-    return assemble("gate-wise", workload, shares, groups, software_pipelining=software_pipelining)
+    used = sorted({block.device for share in shares for block in share.blocks})
+    return assemble("gate-wise", workload, shares, [used], software_pipelining=software_pipelining)
 
 
 def _gate_devices(layer: Layer, fpgas: int) -> dict[str, int]:

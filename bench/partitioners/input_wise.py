@@ -25,5 +25,5 @@ def plan(workload: Workload, cluster: Cluster, *, software_pipelining: bool = Fa
         most = cluster.fpgas // 2
         side = max(n for n in range(1, most + 1) if layer.gate_count % n == 0)
         shares.append(own_sources(layer, range(0, 2 * side, 2), range(1, 2 * side, 2)))
-    groups = [range(cluster.fpgas)]
-    return assemble("input-wise", workload, shares, groups, software_pipelining=software_pipelining)
+    used = sorted({block.device for share in shares for block in share.blocks})
+    return assemble("input-wise", workload, shares, [used], software_pipelining=software_pipelining)

@@ -8,29 +8,19 @@ routes hop by hop: one message per hop, started when everything it carries is co
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
-from functools import partial
-
-from bench.errors import InvalidPlan
 from bench.hardware.profile import Cluster
-from bench.hardware.topology import Topology, routes
-from bench.plans.cells import Product, Stage, cell_program
+from bench.hardware.topology import routes
+from bench.plans.layer import LayerLowering
 from bench.plans.memory import memory_stall
-from bench.plans.ownership import Ownership, feeds, index_plan, overlap, producer_rows
-from bench.plans.plan import Block, Plan, Range
-from bench.plans.program import Instruction, Phase, Program, Unit, Wait
-from bench.plans.stream import Key, Need, Stream
-from bench.plans.sums import Sums, complete, elements, plan_delivery, sum_needs
-from bench.plans.transfers import Exchange
-from bench.workloads.model import EXTERNAL, Layer, Workload, feedback_layers, phases
+from bench.plans.ownership import index_plan
+from bench.plans.plan import Plan
+from bench.plans.program import Phase, Program
+from bench.plans.stream import Stream
+from bench.workloads.model import Layer, Workload, feedback_layers, phases
 
 
 def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
-    """The program that carries out ``plan``; the plan must be valid (`bench.plans.validate`).
-
-    Raises InvalidPlan when a layer on a feedback loop is marked as software pipelined.
-    """
+    """The program that carries out ``plan``; the plan must be valid (`bench.plans.validate`)."""
     topology = routes(cluster, plan.groups)
     owned = index_plan(plan, workload)
     stalls = memory_stall(plan, cluster)
@@ -44,8 +34,8 @@ def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
     for layers in phases(workload):
         skews = _skews(workload, layers, plan, homes)
         stream = Stream()
-        for layer in layers:
-            _LayerLowering(
+        lowerings = {
+            layer.name: LayerLowering(
                 layer=layer,
                 workload=workload,
                 cluster=cluster,
@@ -56,12 +46,46 @@ def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
                 group_of=group_of,
                 stream=stream,
                 skew=skews[layer.name],
-            ).emit()
+            )
+            for layer in layers
+        }
+        _emit(lowerings, _early_loop(workload, layers, plan))
         iterations = max(skews[layer.name] + layer.steps for layer in layers)
         lowered.append(Phase(stream.resolve(earlier), iterations))
-        earlier |= {layer.name for layer in layers}
+        earlier |= frozenset(lowerings)
     servers = 1 + max((link.server for link in topology.links), default=0)
     return Program(tuple(lowered), cluster.fpgas, servers, len(plan.groups))
+
+
+def _early_loop(workload: Workload, layers: tuple[Layer, ...], plan: Plan) -> list[str]:
+    """Software-pipelined layers on a feedback loop of several: there h is known before x."""
+    loops = feedback_layers(workload) & plan.software_pipelined
+    names = [layer.name for layer in layers if layer.name in loops]
+    return names if len(names) > 1 else []
+
+
+def _emit(lowerings: dict[str, LayerLowering], early_loop: list[str]) -> None:
+    """Append one iteration of all layers, in program order.
+
+    Software pipelining moves the products whose operand is known early behind the products
+    that wait longest, so that they fill the time of the exchanges: input products of the next
+    step come after the layer's last stage. On a feedback loop the input comes last, so there
+    it is the recurrent products: they come after the stages of the layer above.
+    """
+    for name, layer in lowerings.items():
+        if name in early_loop:
+            place = early_loop.index(name)
+            layer.recurrent_came_early()
+            layer.inputs()
+            layer.stages(with_recurrent=False)
+            lowerings[early_loop[place - 1]].recurrent(lead=1 if place else 0)
+        elif layer.pipelined:
+            layer.inputs_came_early()
+            layer.stages()
+            layer.inputs(lead=1)
+        else:
+            layer.inputs()
+            layer.stages()
 
 
 def _skews(
@@ -71,7 +95,8 @@ def _skews(
 
     A pipelined layer lags one more than its producers, so that its inputs come early. So does
     a layer in another device group, because groups work on different steps at the same time:
-    on a link that both use, the next step's input then goes before this step's output.
+    on a link that both use, the next step's input then goes before this step's output. The
+    layers of a feedback loop follow each other within one iteration.
     """
     loops = feedback_layers(workload)
     names = {layer.name for layer in layers}
@@ -81,328 +106,10 @@ def _skews(
         skews[layer.name] = int(pipelined)
         for feed in layer.inputs:
             if feed.producer in names and not feed.delay:
-                apart = homes[feed.producer] != homes[layer.name] and layer.name not in loops
-                skews[layer.name] = max(skews[layer.name], skews[feed.producer] + (pipelined or apart))
-    for layer in layers:
-        lead = skews[layer.name] - (layer.name in plan.software_pipelined)
-        for feed in layer.inputs:
-            if feed.delay and feed.producer in names and lead + feed.delay <= skews[feed.producer]:
-                raise InvalidPlan(
-                    f"layer {layer.name!r} cannot be software pipelined, nor any layer between it and "
-                    f"{feed.producer!r}: its input is fed back from there one step earlier"
-                )
-    return skews
-
-
-class _LayerLowering:
-    """The instructions of one layer's step, appended to the phase's stream."""
-
-    def __init__(
-        self,
-        *,
-        layer: Layer,
-        workload: Workload,
-        cluster: Cluster,
-        plan: Plan,
-        owned: Ownership,
-        topology: Topology,
-        stalls: dict[int, float],
-        group_of: dict[int, int],
-        stream: Stream,
-        skew: int,
-    ) -> None:
-        self.layer = layer
-        self.workload = workload
-        self.cluster = cluster
-        self.overlay = cluster.profile.overlay
-        self.owned = owned
-        self.topology = topology
-        self.stalls = stalls
-        self.group_of = group_of
-        self.stream = stream
-        self.skew = skew
-        self.exchange = Exchange(layer, skew, cluster, topology, group_of, stream)
-        self.pipelined = layer.name in plan.software_pipelined
-        self.program = cell_program(layer)
-        per_pass = self.overlay.cores * self.overlay.vectors_per_pass
-        self.passes = math.ceil(workload.batch / per_pass)
-        self.started: set[int] = set()
-        # (device, operand, columns) -> rows multiplied so far: row blocks are packed across gates
-        self.packed: dict[tuple[int, str, Range], int] = defaultdict(int)
-        self.sums: Sums = defaultdict(list)
-
-    def emit(self) -> None:
-        """Append the layer's instructions in program order."""
-        inputs = [p for p in self.program.products if p.operand == "x"]
-        recurrent = [p for p in self.program.products if p.operand != "x"]
-        if self.pipelined:  # they ran one iteration earlier
-            for product in inputs:
-                for block in self._blocks_of(product):
-                    complete(self.sums[product.gate, block.device], block.rows, self._key(product, block))
-        else:
-            self._products(inputs, self.sums, lead=0)
-        done: set[str] = set()
-        for n, product in enumerate(recurrent):
-            self._product(product, self.sums, lead=0)
-            rest = {p.stage for p in recurrent[n + 1 :]}
-            for stage in self.program.stages:
-                if stage.name not in rest and stage.name not in done and self._operands_done(stage, done):
-                    self._stage(stage)
-                    done.add(stage.name)
-        if self.pipelined:
-            self._products(inputs, defaultdict(list), lead=1)
-
-    def _operands_done(self, stage: Stage, done: set[str]) -> bool:
-        operands = {p.operand for p in self.program.products if p.stage == stage.name}
-        return all(o in done or o in ("x", "h") for o in operands)
-
-    # -- matrix products ---------------------------------------------------------------
-
-    def _blocks_of(self, product: Product) -> tuple[Block, ...]:
-        return self.owned.blocks.get((self.layer.name, product.matrix), ())
-
-    def _key(self, product: Product, block: Block) -> Key:
-        return ("product", self.layer.name, product.matrix, block.device, block.rows, block.cols)
-
-    def _products(self, products: list[Product], sums: Sums, lead: int) -> None:
-        if products:
-            self._sum_inputs(products, lead)
-        for product in products:
-            self._product(product, sums, lead)
-
-    def _product(self, product: Product, sums: Sums, lead: int) -> None:
-        for block in self._blocks_of(product):
-            if product.operand == "x":
-                needs = self._input_needs(block.device, block.cols)
-            else:
-                back = 1 if product.operand == "h" else 0
-                needs = self._vector_needs(self.layer.name, product.operand, block.device, block.cols, back)
-            so_far = sums[product.gate, block.device]
-            for rows, earlier in so_far:
-                if overlap(rows, block.rows):
-                    needs.append(Need(earlier, 0, Wait.BLOCKS if rows == block.rows else Wait.ALL))
-            self._matrix(product, block, needs, lead)
-            complete(so_far, block.rows, self._key(product, block))
-
-    def _matrix(self, product: Product, block: Block, needs: list[Need], lead: int) -> None:
-        rows, cols = block.rows[1] - block.rows[0], block.cols[1] - block.cols[0]
-        words = math.ceil(cols / (self.overlay.tiles * self.overlay.lanes))
-        interval = words + self.overlay.row_block_overhead_cycles
-        self._append(
-            key=self._key(product, block),
-            unit=Unit.MATRIX,
-            device=block.device,
-            blocks=self._packed_blocks(product, block, rows),
-            interval=math.ceil(interval * self.stalls.get(block.device, 1.0)),
-            latency=self.overlay.matrix_latency_cycles,
-            needs=needs,
-            what=product.matrix,
-            lead=lead,
-            macs=rows * cols * self.workload.batch,
-        )
-
-    def _packed_blocks(self, product: Product, block: Block, rows: int) -> int:
-        """Row blocks that this product adds: the gates of one operand are stacked, then cut into blocks."""
-        key = (block.device, product.operand, block.cols)
-        before = self.packed[key]
-        self.packed[key] = before + rows
-        whole = math.ceil((before + rows) / self.overlay.engines) - math.ceil(before / self.overlay.engines)
-        return max(whole, 1) * self.passes
-
-    def _sum_inputs(self, products: list[Product], lead: int) -> None:
-        """One vector instruction per device where the input is a sum of several vectors."""
-        layer = self.layer
-        counts = [f.time_reduction if f.reduction == "sum" else 1 for f in layer.inputs]
-        terms = sum(counts) if layer.combine == "sum" else max(counts)
-        if terms == 1:
-            return
-        cols_on: dict[int, set[Range]] = defaultdict(set)
-        for product in products:
-            for block in self._blocks_of(product):
-                cols_on[block.device].add(block.cols)
-        for device, ranges in sorted(cols_on.items()):
-            elements = sum(stop - start for start, stop in ranges)
-            needs = [n for cols in sorted(ranges) for n in self._feed_needs(device, cols)]
-            for term in range(terms - 1):
-                self._vector(("x", layer.name, device, term), device, elements, needs, "sum x", lead)
-                needs = [Need(("x", layer.name, device, term), 0, Wait.BLOCKS)]
-            self.stream.alias(("x", layer.name, device), ("x", layer.name, device, terms - 2))
-
-    def _input_needs(self, device: int, cols: Range) -> list[Need]:
-        summed = ("x", self.layer.name, device)
-        if self.stream.knows(summed):
-            return [Need(summed, 0)]
-        return self._feed_needs(device, cols)
-
-    def _feed_needs(self, device: int, cols: Range) -> list[Need]:
-        needs = []
-        for feed, offset in feeds(self.layer):
-            if feed.producer == EXTERNAL:
-                continue
-            for rows in producer_rows(feed, offset, cols):
-                needs += self._vector_needs(feed.producer, "h", device, rows, feed.delay)
-        return needs
-
-    def _vector_needs(self, layer: str, stage: str, device: int, rows: Range, back: int) -> list[Need]:
-        """What must have been computed on, or have arrived at, ``device`` for it to hold ``rows``."""
-        return [
-            Need(_held(layer, stage, device, shard), back)
-            for shard in self.owned.owners[layer, stage]
-            if overlap(shard, rows)
-        ]
-
-    # -- stages ------------------------------------------------------------------------
-
-    def _stage(self, stage: Stage) -> None:
-        """Gate sums to the stage's owners, its vector instructions, its rows to who needs them."""
-        by_rows = self.owned.owners[self.layer.name, stage.name]
-        arrivals = {rows: self._gather_sums(stage, rows, owners) for rows, owners in by_rows.items()}
-        self.exchange.send()
-        for rows, owners in by_rows.items():
-            for device in owners:
-                self._finish(stage, rows, device, arrivals[rows][device])
-        for rows, owners in by_rows.items():
-            self._distribute(stage, rows, owners)
-        self.exchange.send()
-
-    def _gather_sums(
-        self, stage: Stage, rows: Range, owners: tuple[int, ...]
-    ) -> dict[int, list[tuple[Key, bool]]]:
-        """Send gate sums made elsewhere: owner -> (arrival, whether it is a partial sum)."""
-        delivery = plan_delivery(self.layer, self.program, self.owned, self.sums, stage, rows, owners)
-        arrivals: dict[int, list[tuple[Key, bool]]] = {owner: [] for owner in owners}
-        name = self.layer.name
-        for owner, senders in delivery.reduced.items():
-            parts = delivery.parts[senders[0]]
-            keys = self.exchange.reduce(
-                (name, stage.name, rows, owner),
-                owner,
-                senders,
-                {device: sum_needs(self.sums, device, parts) for device in senders},
-                self._bytes(elements(parts), partial=True),
-                f"{stage.name} partial sums",
-                partial(self._add, elements(parts), f"{stage.name} add"),
-            )
-            arrivals[owner] += [(key, True) for key in keys]
-        for device, targets, parts, is_partial in delivery.sent:
-            tag = ("sums", name, stage.name, rows, device)
-            size = self._bytes(elements(parts), partial=is_partial)
-            what = f"{stage.name} {'partial sums' if is_partial else 'gates'}"
-            self.exchange.multicast(tag, device, targets, sum_needs(self.sums, device, parts), size, what)
-            for owner in targets:
-                arrivals[owner].append(((*tag, owner), is_partial))
-        return arrivals
-
-    def _add(self, count: int, what: str, key: Key, device: int, needs: list[Need]) -> None:
-        self._vector(key, device, count, needs, what, 0)
-
-    def _bytes(self, count: int, *, partial: bool = False) -> int:
-        """Size of a message of ``count`` elements for the whole batch."""
-        profile = self.cluster.profile
-        each = profile.partial_sum_bytes_per_element if partial else profile.vector_bytes_per_element
-        return math.ceil(count * each * self.workload.batch)
-
-    def _finish(self, stage: Stage, rows: Range, device: int, arrivals: list[tuple[Key, bool]]) -> None:
-        """The vector instructions that turn gate sums into the stage's rows on ``device``."""
-        local = [
-            (made, key)
-            for gate in stage.gates
-            for made, key in self.sums.get((gate, device), [])
-            if overlap(made, rows)
-        ]
-        count = stage.chain
-        if any(is_partial for _, is_partial in arrivals):
-            count += len(stage.gates)  # each gate: add and activate
-        elif arrivals:
-            count += 1  # what would have ridden in the last product's chain
-        held = _held(self.layer.name, stage.name, device, rows)
-        if not count and len(local) == 1 and local[0][0] == rows:
-            self.stream.alias(held, local[0][1])
-            return
-        needs = [Need(key, 0) for key, _ in arrivals]
-        for operand in stage.state:
-            needs += self._vector_needs(self.layer.name, operand, device, rows, 1)
-        needs += [Need(key, 0, Wait.BLOCKS if made == rows else Wait.ALL) for made, key in local]
-        total = max(count, 1)
-        for step in range(total):
-            key = held if step == total - 1 else ("chain", *held, step)
-            self._vector(key, device, rows[1] - rows[0], needs, f"{stage.name} {step + 1}/{total}", 0)
-            needs = [Need(key, 0, Wait.BLOCKS)]
-
-    def _distribute(self, stage: Stage, rows: Range, owners: tuple[int, ...]) -> None:
-        """Send finished rows from the nearest owner to each device that needs them."""
-        name = self.layer.name
-        by_owner: dict[int, list[int]] = defaultdict(list)
-        for consumer in self.owned.consumers((name, stage.name), rows):
-            nearest = min(owners, key=lambda o: (len(self.topology.route(o, consumer)), o))
-            by_owner[nearest].append(consumer)
-        size = self._bytes(rows[1] - rows[0])
-        for owner, consumers in sorted(by_owner.items()):
-            tag = ("rows", name, stage.name, rows, owner)
-            needs = [Need(_held(name, stage.name, owner, rows), 0)]
-            self.exchange.multicast(tag, owner, tuple(consumers), needs, size, stage.name)
-            for consumer in consumers:
-                self.stream.alias(_held(name, stage.name, consumer, rows), (*tag, consumer))
-
-    # -- instructions ------------------------------------------------------------------
-
-    def _vector(self, key: Key, device: int, elements: int, needs: list[Need], what: str, lead: int) -> None:
-        self._append(
-            key=key,
-            unit=Unit.VECTOR,
-            device=device,
-            blocks=self._blocks(elements),
-            interval=1,
-            latency=0,
-            needs=needs,
-            what=what,
-            lead=lead,
-        )
-
-    def _blocks(self, rows: int) -> int:
-        return math.ceil(rows / self.overlay.engines) * self.passes
-
-    def _append(
-        self,
-        *,
-        key: Key,
-        unit: Unit,
-        device: int,
-        blocks: int,
-        interval: int,
-        latency: int,
-        needs: list[Need],
-        what: str,
-        lead: int,
-        macs: int = 0,
-    ) -> None:
-        first = device not in self.started and not self.pipelined
-        self.started.add(device)
-        self.stream.append(
-            key,
-            self.skew - lead,
-            needs,
-            Instruction(
-                unit=unit,
-                server=device,
-                blocks=blocks,
-                interval=interval,
-                latency=latency,
-                first=self.skew - lead,
-                count=self.layer.steps,
-                group=self.group_of[device],
-                to_group=self.group_of[device],
-                starts_step=first,
-                waits=(),
-                layer=self.layer.name,
-                what=what,
-                device=device,
-                to_device=device,
-                macs=macs,
-            ),
-        )
-
-
-def _held(layer: str, stage: str, device: int, rows: Range) -> Key:
-    """The key of the moment at which ``device`` holds these rows of a vector."""
-    return ("held", layer, stage, device, rows)
+                same = layer.name in loops and feed.producer in loops
+                apart = pipelined or homes[feed.producer] != homes[layer.name]
+                behind = skews[feed.producer] + (apart and not same)
+                skews[layer.name] = max(skews[layer.name], behind)
+    in_loop = [layer.name for layer in layers if layer.name in loops]
+    together = max((skews[name] for name in in_loop), default=0)
+    return skews | dict.fromkeys(in_loop, together)

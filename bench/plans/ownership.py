@@ -92,6 +92,9 @@ def index_plan(plan: Plan, workload: Workload) -> Ownership:
                 for rows, devices in owners[layer.name, stage.name].items():
                     for device in devices:
                         needs[layer.name, operand][device].add(rows)
+    for layer in workload.layers:
+        if layer.name not in plan.software_pipelined:
+            _tell_input_devices(layer, blocks, owners, needs)
     return Ownership(
         blocks={key: tuple(sorted(value, key=_block_order)) for key, value in blocks.items()},
         owners={
@@ -103,6 +106,26 @@ def index_plan(plan: Plan, workload: Workload) -> Ownership:
             for vector, by_device in needs.items()
         },
     )
+
+
+def _tell_input_devices(
+    layer: Layer,
+    blocks: dict[tuple[str, str], list[Block]],
+    owners: dict[Vector, dict[Range, list[int]]],
+    needs: dict[Vector, dict[int, set[Range]]],
+) -> None:
+    """Let devices that hold nothing but input products receive h: so they know that a step has ended."""
+    matrices = [(product.operand, product.matrix) for product in cell_program(layer).products]
+    inputs = {b.device for operand, m in matrices if operand == "x" for b in blocks[layer.name, m]}
+    others = {b.device for operand, m in matrices if operand != "x" for b in blocks[layer.name, m]}
+    others |= {
+        d
+        for stage in cell_program(layer).stages
+        for ds in owners[layer.name, stage.name].values()
+        for d in ds
+    }
+    for device in inputs - others:
+        needs[layer.name, "h"][device].add((0, layer.output_size))
 
 
 def _block_order(block: Block) -> tuple[int, Range, Range]:

@@ -28,7 +28,7 @@ class Delivery:
     """Gate sums over ``rows`` of a stage that devices must send to its owners.
 
     ``reduced``: owner -> devices whose equal partial sums are added on the way.
-    ``sent``: (device, owners, its parts, whether they are partial sums).
+    ``sent``: (device, owners, one of its parts, whether it is a partial sum): a message a gate.
     """
 
     parts: dict[int, Parts]
@@ -66,9 +66,10 @@ def plan_delivery(
             reduced[owner] = senders
             for device in senders:
                 wanted[device].remove(owner)
-    sent = [
-        (device, tuple(wanted[device]), mine, partial[device])
+    sent: list[tuple[int, tuple[int, ...], Parts, bool]] = [
+        (device, tuple(wanted[device]), (one,), partial[device])
         for device, mine in parts.items()
+        for one in mine
         if wanted[device]
     ]
     return Delivery(parts, reduced, sent)
