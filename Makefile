@@ -45,7 +45,6 @@ help:
 	@echo 'make lock        write the locks again  (ARGS=--upgrade takes newer versions)'
 	@echo 'make clean       remove what runs write;  make distclean: and .venv'
 
-# A run that ended with a failed claim is summed up too; one that never got there is not.
 reproduce: env
 	$(RUN) snakemake reproduce-all $(ARGS)
 
