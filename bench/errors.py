@@ -37,6 +37,6 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ";"
+    hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     plural = kind if kind.endswith("y") is False else kind[:-1] + "ie"
     return UserError(f"unknown {kind} {name!r}{hint} ({len(names)} known: see `bench list {plural}s`)")
