@@ -15,6 +15,7 @@ from bench.errors import DoesNotFit, InvalidPlan, Unsupported
 from bench.experiments import Point, read_workload
 from bench.partitioners import load_partitioner
 from bench.plans.plan import Plan
+from bench.workloads.describe import products
 
 if TYPE_CHECKING:
     from bench.emulator.timing import Timing
@@ -38,7 +39,6 @@ def request_columns(experiment: str, point: Point, source_digest: str) -> Row:
     """The columns that are known before anything runs."""
     workload = read_workload(point.workload)
     first = workload.layers[0]
-    skipped = all(layer.skip_input for layer in workload.layers)
     return {
         "point_id": point.point_id,
         "experiment": experiment,
@@ -48,7 +48,7 @@ def request_columns(experiment: str, point: Point, source_digest: str) -> Row:
         "layers": len(workload.layers),
         "steps": workload.steps,
         "batch": workload.batch,
-        "products": "recurrent" if skipped else "input+recurrent",
+        "products": products(workload),
         "weights": workload.weights,
         "macs": workload.macs,
         "profile": point.profile,

@@ -43,7 +43,7 @@ def small_profile(latency_ns: float = 40.0, ns_per_byte: float = 1.5) -> Profile
 
 
 sizes = st.integers(1, 24)
-cells = st.sampled_from(["lstm", "gru", "rnn_tanh", "rnn_relu", "mlstm"])
+cells = st.sampled_from(["lstm", "gru", "rnn_tanh", "rnn_relu", "mlstm", "linear"])
 
 
 @st.composite

@@ -22,6 +22,8 @@ def plan(workload: Workload, cluster: Cluster, *, software_pipelining: bool = Fa
     for layer in workload.layers:
         if not products_of(layer, "x"):
             raise Unsupported(f"layer {layer.name!r} has no input product to put apart (skip-input mode)")
+        if not products_of(layer, "h"):
+            raise Unsupported(f"layer {layer.name!r} has no recurrent product to put apart (linear)")
         most = cluster.fpgas // 2
         side = max(n for n in range(1, most + 1) if layer.gate_count % n == 0)
         shares.append(own_sources(layer, range(0, 2 * side, 2), range(1, 2 * side, 2)))

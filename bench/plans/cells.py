@@ -97,6 +97,9 @@ def cell_program(layer: Layer) -> CellProgram:
     elif layer.cell == "gru":
         products = _products(output, "z.x", "r.x", "n.x", "z.h", "r.h", "n.h")
         stages = [Stage(output, ("z", "r", "n"), chain=3, state=("h",))]
+    elif layer.cell == "linear":
+        products = _products(output, "h.x")
+        stages = [Stage(output, ("h",), chain=0)]
     else:
         products = _products(output, "h.x", "h.h")
         stages = [Stage(output, ("h",), chain=0)]

@@ -27,6 +27,7 @@ _CELL_NAMES: dict[Cell, str] = {
     "rnn_tanh": "rnn",
     "rnn_relu": "rnn",
     "mlstm": "mlstm",
+    "linear": "gemv",
 }
 
 

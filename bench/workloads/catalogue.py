@@ -17,9 +17,9 @@ from bench.workloads.schema import WorkloadFile
 MODELS = Path(__file__).resolve().parents[2] / "models"
 """The repository's workload files."""
 
-_SINGLE = re.compile(r"(lstm|gru|rnn)-(\d{1,9})-b(\d{1,9})-t(\d{1,9})")
+_SINGLE = re.compile(r"(lstm|gru|rnn|gemv)-(\d{1,9})-b(\d{1,9})-t(\d{1,9})")
 _IN_FILE = re.compile(r"(.+\.ya?ml)(?::(.+))?")
-_CELLS: dict[str, Cell] = {"lstm": "lstm", "gru": "gru", "rnn": "rnn_tanh"}
+_CELLS: dict[str, Cell] = {"lstm": "lstm", "gru": "gru", "rnn": "rnn_tanh", "gemv": "linear"}
 
 
 def workload_names(*, models: Path = MODELS) -> list[str]:
@@ -32,7 +32,8 @@ def load_workload(name_or_path: str, *, models: Path = MODELS) -> Workload:
 
     One of: a catalogue name (``dac20/blstm-4``); a YAML file with one workload, or
     ``file.yaml:name``; a single layer spelled out (``lstm-1024-b1-t25``, ``gru-...``,
-    ``rnn-...`` with tanh: input as wide as hidden, both products counted).
+    ``rnn-...`` with tanh: input as wide as hidden, both products counted; ``gemv-...`` is a
+    square matrix times a vector each step).
 
     Raises UserError: nothing of this name (with near names), or a wrong file.
     """

@@ -118,6 +118,8 @@ def _layer(layer: Layer, by_name: dict[str, Layer]) -> Iterator[str]:
     yield from _width(where, layer)
     if layer.projection_size and layer.cell != "lstm":
         yield f"{where}: projection_size is for lstm cells, not for {layer.cell}; remove it"
+    if layer.skip_input and layer.cell == "linear":
+        yield f"{where}: skip_input leaves a linear layer without a product; remove it"
     if layer.skip_input and layer.input_size != layer.hidden_size:
         yield (
             f"{where}: skip_input needs an input as wide as the hidden vector "

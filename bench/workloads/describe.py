@@ -25,7 +25,9 @@ def describe(workload: Workload) -> str:
 
 
 def products(workload: Workload) -> str:
-    """Which products are counted: ``input+recurrent``, or ``recurrent`` in skip-input mode."""
+    """Which products are counted: ``input+recurrent``, or one: skip-input mode, linear layers."""
+    if all(layer.cell == "linear" for layer in workload.layers):
+        return "input"
     return "recurrent" if all(layer.skip_input for layer in workload.layers) else "input+recurrent"
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-Cell = Literal["lstm", "gru", "rnn_tanh", "rnn_relu", "mlstm"]
+Cell = Literal["lstm", "gru", "rnn_tanh", "rnn_relu", "mlstm", "linear"]
 Direction = Literal["forward", "backward"]
 Combine = Literal["concat", "sum"]
 
@@ -37,11 +37,11 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One unidirectional RNN layer.
+    """One unidirectional RNN layer, or a matrix-vector product each step (cell ``linear``, h = W x).
 
     Shapes: a gate's input matrix is (hidden_size, input_size), its recurrent matrix
-    (hidden_size, output_size); with ``projection_size`` there is one more matrix
-    (projection_size, hidden_size). ``inputs`` are concatenated or summed as ``combine``
+    (hidden_size, output_size), which a linear layer has not; with ``projection_size`` there
+    is one more matrix (projection_size, hidden_size). ``inputs`` are concatenated or summed as ``combine``
     says. ``skip_input``: no input product is computed (cuDNN's skip-input mode, as
     DeepBench runs). ``reset``: whether a GRU resets the hidden vector before the
     candidate's product or after it. ``after``: layers that must have ended first although
@@ -74,12 +74,13 @@ class Layer:
     @property
     def gate_count(self) -> int:
         """Gates that have an input matrix (mLSTM: four gates and the multiplicative state)."""
-        return {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1, "mlstm": 5}[self.cell]
+        return {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1, "mlstm": 5, "linear": 1}[self.cell]
 
     @property
     def weights(self) -> int:
         """Elements of all weight matrices (biases not counted)."""
-        width = (0 if self.skip_input else self.input_size) + self.output_size
+        recurrent = 0 if self.cell == "linear" else self.output_size
+        width = (0 if self.skip_input else self.input_size) + recurrent
         projection = self.hidden_size * (self.projection_size or 0)
         return self.gate_count * self.hidden_size * width + projection
 

@@ -93,6 +93,7 @@ def test_cells_table() -> None:
         "`gru`, reset after": layer("gru", reset="after"),
         "`rnn_tanh`, `rnn_relu`": layer("rnn_relu"),
         "`mlstm`": layer("mlstm"),
+        "`linear`": layer("linear"),
     }
     row = r"^\| (`[\w`, ]+?) \| `([\w. ]+)` \| `([\w ]+)` \|$"
     listed = re.findall(row, read(PARTITIONER), flags=re.MULTILINE)

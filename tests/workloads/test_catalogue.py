@@ -39,10 +39,11 @@ def test_names_are_sorted_and_each_loads() -> None:
         ("lstm-1024-b1-t25", "lstm", 1024, 1, 25),
         ("gru-100-b2-t3", "gru", 100, 2, 3),
         ("rnn-7-b1-t1", "rnn_tanh", 7, 1, 1),
+        ("gemv-512-b6-t1", "linear", 512, 6, 1),
     ],
 )
 def test_a_single_layer_may_be_spelled_out(name: str, cell: str, hidden: int, batch: int, steps: int) -> None:
-    """Input as wide as hidden, both products."""
+    """Input as wide as hidden, no product skipped."""
     workload = load_workload(name)
     (layer,) = workload.layers
     assert (layer.cell, layer.input_size, layer.hidden_size) == (cell, hidden, hidden)

@@ -37,6 +37,7 @@ def test_a_good_workload_passes() -> None:
         ({"hidden_size": 0}, "layer 'b': hidden_size is 0; expected 1 or more"),
         ({"projection_size": -1}, "layer 'b': projection_size is -1"),
         ({"steps": 0}, "layer 'b': steps is 0"),
+        ({"cell": "linear", "skip_input": True}, "skip_input leaves a linear layer without a product"),
         ({"inputs": ()}, "layer 'b' has no inputs"),
         ({"inputs": (Input("z", 8),)}, "layer 'b' takes input from 'z', which is no layer"),
         ({"inputs": (Input("a", 8, delay=2),)}, "layer 'b': delay is 2; expected 0 or 1"),
@@ -127,3 +128,4 @@ def test_products_are_named() -> None:
     """The word that the tables of results use."""
     assert products(single_layer("w", "gru", 8, batch=1, steps=2)) == "input+recurrent"
     assert products(single_layer("w", "gru", 8, batch=1, steps=2, skip_input=True)) == "recurrent"
+    assert products(single_layer("w", "linear", 8, batch=1, steps=1)) == "input"

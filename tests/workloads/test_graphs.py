@@ -92,6 +92,7 @@ def test_layer_gives_the_layer_of_a_name() -> None:
         (Layer("a", "lstm", 3, 5, 1, projection_size=2), 4 * 5 * (3 + 2) + 2 * 5),
         (Layer("a", "lstm", 5, 5, 1, skip_input=True), 4 * 5 * 5),
         (Layer("a", "mlstm", 3, 5, 1), 5 * 5 * (3 + 5)),
+        (Layer("a", "linear", 3, 5, 1), 5 * 3),
     ],
 )
 def test_weights_are_those_of_the_equations(layer: Layer, weights: int) -> None:
