@@ -21,7 +21,8 @@ from numba import njit
 
 from bench.plans.program import Ints
 
-UNIT, SERVER, BLOCKS, INTERVAL, LATENCY, FIRST, COUNT, GROUP, TO_GROUP, STARTS, DEVICE = range(11)
+UNIT, SERVER, BLOCKS, INTERVAL, LATENCY, FIRST, COUNT, GROUP, TO_GROUP, STARTS, VECTORS = range(11)
+NOT_FIRST, FREE, LOCK_STEP = 0, 1, 2
 MATRIX, VECTOR, LINK = 0, 1, 2
 LONGEST_PERIOD = 6
 """Iterations after which a steady state may repeat; longer periods are simulated in full."""
@@ -39,13 +40,14 @@ def run_iteration(
 ) -> None:  # pragma: no cover - compiled
     """Advance ``history`` by iteration ``k``: slot (k - 1) % depth -> slot k % depth.
 
-    ``costs``: multifunction latency, write-back latency, issue interval. ``layout``: offsets
-    of first, last, matrix, vector, issue, link, done in a state vector.
+    ``costs``: multifunction latency, write-back latency, issue interval, cycles per native
+    vector, step interval. ``layout``: offsets of first, last, matrix, vector, issue, step,
+    link, done in a state vector.
     """
     depth = history.shape[0]
     now = history[k % depth]
     now[:] = history[(k - 1) % depth]
-    first_at, last_at, matrix_at, vector_at, issue_at, link_at, done_at = layout
+    first_at, last_at, matrix_at, vector_at, issue_at, step_at, link_at, done_at = layout
     before = history[(k - 1) % depth]
     base = before[now.shape[0] - 1]
     for n in range(fields.shape[0]):
@@ -65,7 +67,7 @@ def run_iteration(
             else:
                 first_block = max(first_block, source[first_at + on])
                 last_block = max(last_block, source[last_at + on])
-        if fields[n, STARTS]:
+        if fields[n, STARTS] == LOCK_STEP:
             start = max(start, before[done_at + fields[n, GROUP]])
         unit = fields[n, UNIT]
         server = fields[n, SERVER]
@@ -87,6 +89,9 @@ def run_iteration(
         issued = now[issue_at + server]
         start = max(start, issued)
         now[issue_at + server] = issued + costs[2]
+        if fields[n, STARTS] != NOT_FIRST:
+            start = max(start, now[step_at + server])
+            now[step_at + server] = start + costs[4]
         if unit == MATRIX:
             start = max(start, now[matrix_at + server])
             now[matrix_at + server] = start + blocks * interval
@@ -95,9 +100,9 @@ def run_iteration(
             enter = max(first_block, now[vector_at + server])
         else:
             enter = max(first_block, start, now[vector_at + server])
-        leave = max(last_block, enter + (blocks - 1) * (1 if unit == MATRIX else interval))
-        now[vector_at + server] = leave + 1
-        through = costs[0] + costs[1]
+        leave = max(last_block, enter + (fields[n, VECTORS] - 1) * costs[3])
+        now[vector_at + server] = leave + costs[3]
+        through = costs[0] + costs[1] + costs[3] - 1
         now[first_at + n] = enter + through
         now[last_at + n] = leave + through
         group = done_at + fields[n, GROUP]
@@ -135,15 +140,16 @@ def simulate(
     """
     count = fields.shape[0]
     devices, links, groups = sizes
-    layout = np.empty(7, dtype=np.int64)
+    layout = np.empty(8, dtype=np.int64)
     layout[0] = 0
     layout[1] = count
     layout[2] = 2 * count
     layout[3] = layout[2] + devices
     layout[4] = layout[3] + devices
     layout[5] = layout[4] + devices
-    layout[6] = layout[5] + links
-    width = layout[6] + groups + 1
+    layout[6] = layout[5] + devices
+    layout[7] = layout[6] + links
+    width = layout[7] + groups + 1
     reach = 1
     for w in range(waits.shape[0]):
         reach = max(reach, waits[w, 1])

@@ -54,6 +54,8 @@ def count_cycles(program: Program, overlay: Overlay, *, extrapolate: bool = True
             overlay.multifunction_latency_cycles,
             overlay.writeback_latency_cycles,
             overlay.instruction_issue_cycles,
+            overlay.vector_cycles,
+            overlay.step_interval_cycles,
         ],
         dtype=np.int64,
     )

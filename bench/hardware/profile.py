@@ -44,6 +44,10 @@ class Overlay:
     """Least distance between two instructions of one device."""
     input_load_cycles: int
     """Once a run: loading the first input vector and starting the pipeline."""
+    vector_cycles: int = 1
+    """Cycles that a native vector (``engines`` elements) takes in the multifunction units."""
+    step_interval_cycles: int = 0
+    """Least distance between the starts of two time steps on a device (its control processor)."""
 
     @property
     def macs_per_cycle(self) -> int:

@@ -39,6 +39,12 @@ class OverlayFile(FileModel):
     writeback_latency: Cycles = Field(description="multifunction units -> readable vector register")
     instruction_issue: Cycles = Field(description="least distance between two instructions of a device")
     input_load: Cycles = Field(description="once a run: first input vector and start of the pipeline")
+    vector_cycles: Cycles | None = Field(
+        default=None, description="a native vector in the multifunction units; 1 if left out"
+    )
+    step_interval: Cycles | None = Field(
+        default=None, description="least distance between the starts of two time steps; 0 if left out"
+    )
 
     def overlay(self) -> Overlay:
         """The value that the emulator reads."""
@@ -54,6 +60,8 @@ class OverlayFile(FileModel):
             writeback_latency_cycles=int(self.writeback_latency.base),
             instruction_issue_cycles=int(self.instruction_issue.base),
             input_load_cycles=int(self.input_load.base),
+            vector_cycles=int(self.vector_cycles.base) if self.vector_cycles else 1,
+            step_interval_cycles=int(self.step_interval.base) if self.step_interval else 0,
         )
 
 

@@ -11,7 +11,7 @@ from bench.hardware.topology import Topology
 from bench.plans.cells import Product, Stage, cell_program
 from bench.plans.ownership import Ownership, feeds, overlap, producer_rows
 from bench.plans.plan import Block, Plan, Range
-from bench.plans.program import Instruction, Unit, Wait
+from bench.plans.program import Instruction, Start, Unit, Wait
 from bench.plans.stream import Key, Need, Stream
 from bench.plans.sums import Sums, complete, elements, plan_delivery, sum_needs
 from bench.plans.transfers import Exchange
@@ -137,6 +137,7 @@ class LayerLowering:
             needs=needs,
             what=product.matrix,
             lead=lead,
+            vectors=self._blocks(rows),
             macs=rows * cols * self.workload.batch,
         )
 
@@ -313,9 +314,12 @@ class LayerLowering:
         needs: list[Need],
         what: str,
         lead: int,
+        vectors: int = 0,
         macs: int = 0,
     ) -> None:
-        first = device not in self.started and not self.pipelined
+        start = Start.NOT_FIRST
+        if device not in self.started:
+            start = Start.FREE if self.pipelined else Start.LOCK_STEP
         self.started.add(device)
         self.stream.append(
             key,
@@ -331,12 +335,13 @@ class LayerLowering:
                 count=self.layer.steps,
                 group=self.group_of[device],
                 to_group=self.group_of[device],
-                starts_step=first,
+                starts_step=start,
                 waits=(),
                 layer=self.layer.name,
                 what=what,
                 device=device,
                 to_device=device,
+                vectors=vectors or blocks,
                 macs=macs,
             ),
         )

@@ -32,6 +32,16 @@ class Unit(IntEnum):
     """One hop over one link."""
 
 
+class Start(IntEnum):
+    """Whether an instruction is the first of its layer's time step on its device."""
+
+    NOT_FIRST = 0
+    FREE = 1
+    """The first; the step before may still be under way (software pipelining)."""
+    LOCK_STEP = 2
+    """The first; waits for the end of the group's step before."""
+
+
 class Wait(IntEnum):
     """What a dependence waits for."""
 
@@ -55,10 +65,13 @@ class Instruction:
     """One instruction of a loop body.
 
     ``blocks`` row blocks, one every ``interval`` cycles (LINK: one block, ``interval`` its
-    time on the wire). ``latency`` cycles follow: the matrix pipeline (MATRIX), nothing
-    (VECTOR), the flight (LINK). ``server`` is the link (LINK) or the device. ``group`` and
-    ``to_group`` are the device groups of sender and receiver. ``starts_step``: waits until
-    all of its group's instructions of the previous iteration are complete.
+    time on the wire), and ``vectors`` native vectors through the multifunction units: row
+    blocks are packed across gates, vectors are not. ``latency`` cycles follow: the matrix
+    pipeline (MATRIX), nothing (VECTOR), the flight (LINK). ``server`` is the link (LINK) or
+    the device. ``group`` and
+    ``to_group`` are the device groups of sender and receiver. ``starts_step``: the first of its
+    layer's step on its device, and whether it waits until all of its group's instructions of
+    the previous iteration are complete.
     """
 
     unit: Unit
@@ -70,12 +83,13 @@ class Instruction:
     count: int
     group: int
     to_group: int
-    starts_step: bool
+    starts_step: Start
     waits: tuple[Dependence, ...]
     layer: str
     what: str
     device: int
     to_device: int
+    vectors: int = 0
     macs: int = 0
     size_bytes: int = 0
 
@@ -104,7 +118,7 @@ class PhaseArrays:
 
     fields: Ints
     """Shape (instructions, 11): unit, server, blocks, interval, latency, first, count, group,
-    to_group, starts_step, device."""
+    to_group, starts_step, vectors."""
     wait_start: Ints
     """Shape (instructions + 1,): where each instruction's dependences begin in ``waits``."""
     waits: Ints
@@ -117,7 +131,7 @@ def to_arrays(phase: Phase) -> PhaseArrays:
     rows = [
         (
             int(i.unit), i.server, i.blocks, i.interval, i.latency, i.first, i.count,
-            i.group, i.to_group, int(i.starts_step), i.device,
+            i.group, i.to_group, int(i.starts_step), i.vectors,
         )
         for i in phase.instructions
     ]  # fmt: skip

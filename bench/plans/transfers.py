@@ -14,7 +14,7 @@ from functools import partial
 
 from bench.hardware.profile import Cluster
 from bench.hardware.topology import Topology
-from bench.plans.program import Instruction, Unit
+from bench.plans.program import Instruction, Start, Unit
 from bench.plans.stream import Key, Need, Stream
 from bench.workloads.model import Layer
 
@@ -134,7 +134,7 @@ class Exchange:
             count=self._layer.steps,
             group=sender if inside or not level else NO_GROUP,
             to_group=receiver if inside else NO_GROUP,
-            starts_step=False,
+            starts_step=Start.NOT_FIRST,
             waits=(),
             layer=self._layer.name,
             what=f"send {what}",

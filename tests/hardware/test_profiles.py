@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -112,21 +113,35 @@ def test_paper_ignores_capacity() -> None:
     assert ignoring == ["s10-gx2800-dac20"]
 
 
-def _mean_deviation(overhead: int, profile: Profile, rows: dict[str, float], measure: str) -> float:
-    """Mean relative deviation of ``single`` with software pipelining from published values."""
-    profile = replace(profile, overlay=replace(profile.overlay, row_block_overhead_cycles=overhead))
+def _mean_deviation(profile: Profile, fit: Fit) -> float:
+    """Mean relative deviation of ``single`` from the published values of a fit."""
     cluster = make_cluster(profile, 1, "ring")
     partitioner = load_partitioner("single")
     total = 0.0
-    for name, published in rows.items():
+    for name, published in fit.rows.items():
         workload = load_workload(name)
-        plan = partitioner.plan(workload, cluster, software_pipelining=True)
-        total += abs(getattr(evaluate(workload, cluster, plan), measure) / published - 1)
-    return total / len(rows)
+        plan = partitioner.plan(workload, cluster, software_pipelining=fit.pipelined)
+        total += abs(getattr(evaluate(workload, cluster, plan), fit.measure) / published - 1)
+    return total / len(fit.rows)
 
 
-FITTED = {
-    "s10-gx2800-dac20": (
+class Fit(NamedTuple):
+    """A fitted parameter: the overlay's field, values to choose from, and the rows it was fitted on."""
+
+    profile: str
+    field: str
+    choices: range
+    pipelined: bool
+    measure: str
+    rows: dict[str, float]
+
+
+FITS = [
+    Fit(
+        "s10-gx2800-dac20",
+        "row_block_overhead_cycles",
+        range(6),
+        True,
         "utilization",
         {
             "lstm-1024-b1-t32": 0.651,
@@ -137,17 +152,69 @@ FITTED = {
             "gru-4096-b1-t32": 0.867,
         },
     ),
-    "s10-gx2800-fccm19": ("latency_s", {"rnn-1152-b1-t256": 0.21e-3, "rnn-1792-b1-t256": 0.433e-3}),
-}
+    Fit(
+        "s10-gx2800-fccm19",
+        "matrix_latency_cycles",
+        range(30),
+        False,
+        "latency_s",
+        {"rnn-1152-b1-t256": 0.21e-3, "rnn-1792-b1-t256": 0.433e-3},
+    ),
+    Fit(
+        "s10-gx2800-fccm19",
+        "step_interval_cycles",
+        range(173, 194, 5),
+        False,
+        "latency_s",
+        {"lstm-256-b1-t150": 0.11e-3},
+    ),
+    Fit(
+        "s10-gx2800-fccm19",
+        "input_load_cycles",
+        range(101, 122, 5),
+        False,
+        "latency_s",
+        {"gru-512-b1-t1": 0.00145e-3},
+    ),
+    Fit(
+        "s10-gx2800-6t400d",
+        "vector_cycles",
+        range(10, 17),
+        True,
+        "latency_s",
+        {"lstm-1536-b1-t50": 0.104e-3},
+    ),
+    Fit(
+        "brainwave-s10",
+        "step_interval_cycles",
+        range(620, 641, 5),
+        True,
+        "latency_s",
+        {"gru-1024-b1-t1500": 3.792e-3},
+    ),
+    Fit(
+        "brainwave-s10",
+        "input_load_cycles",
+        range(2800, 3300, 100),
+        True,
+        "latency_s",
+        {"gru-512-b1-t1": 0.013e-3},
+    ),
+]
 
 
-@pytest.mark.parametrize("name", FITTED)
-def test_row_block_overhead_is_the_best_fit_on_its_rows(name: str) -> None:
-    """No other whole number of cycles comes nearer to the rows that the profile names."""
-    profile = load_profile(name)
-    measure, rows = FITTED[name]
-    best = min(range(6), key=lambda cycles: _mean_deviation(cycles, profile, rows, measure))
-    assert profile.overlay.row_block_overhead_cycles == best
+@pytest.mark.parametrize("fit", FITS, ids=[f"{fit.profile} {fit.field}" for fit in FITS])
+def test_fitted_values_are_the_best_on_their_rows(fit: Fit) -> None:
+    """No other whole number near by comes nearer to the rows that the profile names."""
+    profile = load_profile(fit.profile)
+
+    def deviation(value: int) -> float:
+        overlay = replace(profile.overlay, **{fit.field: value})
+        return _mean_deviation(replace(profile, overlay=overlay), fit)
+
+    assert getattr(profile.overlay, fit.field) in fit.choices
+    least = min(deviation(value) for value in fit.choices)
+    assert deviation(getattr(profile.overlay, fit.field)) <= least + 0.002
 
 
 def test_schema_is_current() -> None:
