@@ -17,6 +17,10 @@ LINK_LATENCY_NS = 1000.0
 WORKLOADS = {
     ("GNMT-4 (4-layer GNMT)", 1024): "dac20/gnmt-4",
     ("Encoder-8", 2048): "dac20/encoder-8",
+    ("Encoder-8", 1536): "dac20/encoder-8-1536",
+    ("Decoder-8", 1536): "dac20/decoder-8-1536",
+    ("BLSTM-4", 1536): "dac20/blstm-4-1536",
+    ("BLSTM-Pyramid-4", 1536): "dac20/blstm-pyramid-4-1536",
     ("Encoder-8", 4096): "dac20/encoder-8-4096",
     ("Decoder-8", 2048): "dac20/decoder-8",
     ("BLSTM-4", 2048): "dac20/blstm-4",

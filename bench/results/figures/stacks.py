@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from bench.results.figures.style import BLUE, GREY, ORANGE, legend_above, new_figure, reference_line, swatch
+from bench.results.published import ASSUMED_HIDDEN_SIZE
 
 Bar = tuple[str, int, str]
 """(strategy, FPGAs, tick label)."""
@@ -26,8 +27,8 @@ def figure_4b(points: pd.DataFrame) -> Figure:
     titles = ("Encoder-8", "Decoder-8", "BLSTM-4", "BLSTM-Pyramid-4")
     bars: list[Bar] = [("layer-wise", n, f"{n} FPGA{'s' * (n > 1)}") for n in (1, 2, 4, 8)]
     for axis, name, title in zip(axes, names, titles, strict=True):
-        _stacked(axis, points[points["workload"] == f"dac20/{name}"], bars, parts)
-        axis.set_title(title)
+        _stacked(axis, points[points["workload"] == f"dac20/{name}-{ASSUMED_HIDDEN_SIZE['4b']}"], bars, parts)
+        axis.set_title(f"{title}, h = {ASSUMED_HIDDEN_SIZE['4b']} (assumed)")
     _label(figure, axes, parts, columns=2)
     return figure
 
@@ -44,7 +45,7 @@ def figure_5c(points: pd.DataFrame) -> Figure:
     ]
     for axis, cell in zip(axes, ("lstm", "gru"), strict=True):
         _stacked(axis, points[points["cell"] == cell], bars, parts)
-        axis.set_title(f"{cell.upper()}, h = 2048 (assumed)")
+        axis.set_title(f"{cell.upper()}, h = {ASSUMED_HIDDEN_SIZE['5c']} (assumed)")
     _label(figure, axes, parts, columns=2)
     return figure
 
