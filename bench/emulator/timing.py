@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.hardware.profile import Cluster, Overlay
-from bench.plans.program import Program, Unit, to_arrays
+from bench.plans.program import Program, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def count_cycles(program: Program, overlay: Overlay, *, extrapolate: bool = True
     sizes = np.array([program.devices, program.links, program.groups], dtype=np.int64)
     now = overlay.input_load_cycles
     for phase in program.phases:
-        arrays = to_arrays(phase)
+        arrays = phase.arrays
         now = int(
             simulate(
                 arrays.fields,
@@ -92,18 +92,18 @@ def without_links(program: Program) -> Program:
     return replace(program, phases=phases)
 
 
-def unit_times(program: Program) -> tuple[UnitTime, ...]:
+def unit_times(program: Program, overlay: Overlay) -> tuple[UnitTime, ...]:
     """Busy cycles of every matrix unit, multifunction pipeline and link, over the whole run."""
     busy: dict[tuple[str, int, int], list[int]] = defaultdict(lambda: [0, 0, 0])
     for phase in program.phases:
         for i in phase.instructions:
-            total = busy[i.unit.name.lower(), i.device, i.to_device]
-            total[0] += i.count * i.blocks * i.interval
+            if i.unit is not Unit.VECTOR:
+                busy[i.unit.name.lower(), i.device, i.to_device][0] += i.count * i.blocks * i.interval
             if i.unit is Unit.LINK:
-                total[1] += i.count
-                total[2] += i.count * i.size_bytes
-            elif i.unit is Unit.MATRIX:
-                busy["vector", i.device, i.to_device][0] += i.count * i.blocks
+                busy["link", i.device, i.to_device][1] += i.count
+                busy["link", i.device, i.to_device][2] += i.count * i.size_bytes
+            else:
+                busy["vector", i.device, i.to_device][0] += i.count * i.vectors * overlay.vector_cycles
     return tuple(UnitTime(*key, *values) for key, values in sorted(busy.items()))
 
 
@@ -123,5 +123,5 @@ def time_program(
         devices_used=devices,
         weight_bytes_per_device=weight_bytes,
         fits_on_chip=fits,
-        units=unit_times(program),
+        units=unit_times(program, overlay),
     )

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class Wait(IntEnum):
     ALL = 0
     """The whole result, before the instruction starts."""
     BLOCKS = 1
-    """Row block by row block, at the multifunction units (vector chaining)."""
+    """Vector by vector, at the multifunction units (chaining); both have equally many vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,12 @@ class Instruction:
 
     ``blocks`` row blocks, one every ``interval`` cycles (LINK: one block, ``interval`` its
     time on the wire), and ``vectors`` native vectors through the multifunction units: row
-    blocks are packed across gates, vectors are not. ``latency`` cycles follow: the matrix
-    pipeline (MATRIX), nothing (VECTOR), the flight (LINK). ``server`` is the link (LINK) or
-    the device. ``group`` and
-    ``to_group`` are the device groups of sender and receiver. ``starts_step``: the first of its
-    layer's step on its device, and whether it waits until all of its group's instructions of
-    the previous iteration are complete.
+    blocks are packed across gates, vectors are not, so there may be fewer blocks. ``latency``
+    cycles follow: the matrix pipeline (MATRIX), nothing (VECTOR), the flight (LINK).
+    ``server`` is the link (LINK) or the device. ``group`` and ``to_group`` are the device
+    groups of sender and receiver. ``starts_step``: the first of its layer's step on its
+    device, and whether it waits until all of its group's instructions of the previous
+    iteration are complete.
     """
 
     unit: Unit
@@ -100,6 +101,11 @@ class Phase:
 
     instructions: tuple[Instruction, ...]
     iterations: int
+
+    @cached_property
+    def arrays(self) -> PhaseArrays:
+        """The phase as the timing engine reads it; made once, because it costs more than most runs."""
+        return to_arrays(self)
 
 
 @dataclass(frozen=True)

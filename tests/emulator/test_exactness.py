@@ -217,7 +217,7 @@ def configured_programs(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("partitioner", sorted(partitioner_names(), key=lambda name: "full" not in name))
+@pytest.mark.parametrize("partitioner", sorted(partitioner_names(), key=lambda name: "full" not in str(name)))
 def test_extrapolation_is_exact_on_the_default_configuration(
     partitioner: str, points: tuple[Point, ...]
 ) -> None:
