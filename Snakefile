@@ -93,6 +93,7 @@ rule tables:
     input:
         results=rules.collect.output,
         published=sorted(Path("reports/published").glob("*.csv")),
+        fidelity="reports/expected/fidelity.yaml",
     output:
         directory(f"{OUT}/tables"),
     log:
@@ -103,7 +104,8 @@ rule tables:
         digest=report_digest(),
     shell:
         "(python -m bench.results.tables --results {input.results:q} --out {output:q} &&"
-        " python -m bench.results.paper --results {input.results:q} --out {output:q}) > {log:q} 2>&1"
+        " python -m bench.results.paper --results {input.results:q} --out {output:q} &&"
+        " python -m bench.results.fidelity --results {input.results:q} --out {output:q}) > {log:q} 2>&1"
 
 
 # The executed copies hold paths of this machine: they stay in the output folder.
@@ -112,6 +114,7 @@ rule figures:
         notebook="notebooks/{notebook}.ipynb",
         results=rules.collect.output,
         published=sorted(Path("reports/published").glob("*.csv")),
+        fidelity="reports/expected/fidelity.yaml",
     output:
         f"{OUT}/notebooks/{{notebook}}.ipynb",
     log:

@@ -16,6 +16,8 @@ from pydantic import Field
 
 from bench.errors import UserError
 from bench.files import FileModel, load_yaml
+from bench.results.fidelity import fidelity_points, summarize
+from bench.results.fidelity_sets import read_sets
 from bench.results.frames import prepare
 from bench.results.measures import HOLDS, Evidence, Measure, Relation, TablesDiffer
 from bench.results.output import write_csv
@@ -84,7 +86,15 @@ def gather(results: Path, tables: Path, expected: Path = EXPECTED, published: Pa
     """All that claims may be computed from."""
     frame = prepare(read_results(results))
     points = compare(frame, read_figures(published))
-    return Evidence(points, winners(points), emulated_rows(frame), tables, expected / "tables")
+    sets = read_sets()
+    return Evidence(
+        points=points,
+        winners=winners(points),
+        rows=emulated_rows(frame),
+        tables=tables,
+        expected=expected / "tables",
+        fidelity=summarize(fidelity_points(frame, sets, published), sets),
+    )
 
 
 def accept(tables: Path, expected: Path = EXPECTED) -> list[Path]:

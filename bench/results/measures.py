@@ -18,13 +18,15 @@ from bench.results.series import Emulated, Key, Point
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a run produced: the comparison with the paper, solved rows, and tables on disk."""
+    """What a run produced: the comparison with published results, solved rows, and tables on disk."""
 
     points: pd.DataFrame
     winners: pd.DataFrame
     rows: dict[Key, Emulated]
     tables: Path
     expected: Path
+    fidelity: pd.DataFrame
+    """`bench.results.fidelity.summarize`."""
 
 
 class SpeedupRatio(FileModel):
@@ -114,6 +116,34 @@ class OtherWinners(FileModel):
         return float((~chosen["agrees"].astype(bool)).sum()) if len(chosen) else float("nan")
 
 
+class SetsWorse(FileModel):
+    """Sets of published results that the emulator is farther from than its recorded bound says."""
+
+    measure: Literal["sets beyond their bounds"]
+    sets: list[str] = Field(min_length=1)
+
+    def value(self, evidence: Evidence) -> float:
+        """The number of such sets; NaN if a set has no points."""
+        predicted = evidence.fidelity[evidence.fidelity["use"] == "predicted"].set_index("set")
+        if not set(self.sets) <= set(predicted.index):
+            return float("nan")
+        return float((~predicted.loc[self.sets, "within_bound"].astype(bool)).sum())
+
+
+class SetDeviation(FileModel):
+    """Absolute deviation of the predicted rows of a set of published results, in percent."""
+
+    measure: Literal["deviation of a set"]
+    set: str
+    of: Literal["mean", "worst"] = "mean"
+
+    def value(self, evidence: Evidence) -> float:
+        """The deviation; NaN if a row has no result."""
+        rows = evidence.fidelity
+        rows = rows[(rows["set"] == self.set) & (rows["use"] == "predicted")]
+        return float(rows[f"{self.of}_pct"].iloc[0]) if len(rows) else float("nan")
+
+
 class TablesDiffer(FileModel):
     """Tables whose bytes differ from the committed ones (or that are missing on either side)."""
 
@@ -127,7 +157,14 @@ class TablesDiffer(FileModel):
 
 
 Measure = Annotated[
-    SpeedupRatio | BestSpeedup | FastestFpgas | ShareWithin | OtherWinners | TablesDiffer,
+    SpeedupRatio
+    | BestSpeedup
+    | FastestFpgas
+    | ShareWithin
+    | OtherWinners
+    | SetsWorse
+    | SetDeviation
+    | TablesDiffer,
     Field(discriminator="measure"),
 ]
 

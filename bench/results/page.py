@@ -104,6 +104,7 @@ def build(sources: Sources) -> str:
     rows = prepare(read_results(sources.results))
     sections = [
         _claims(sources),
+        _fidelity(sources),
         _paper(sources),
         _winners(sources),
         _sweep(sources, "deepbench", "DeepBench", "RNN problems of DeepBench's inference-server set."),
@@ -192,6 +193,33 @@ def _claims(sources: Sources) -> Section | None:
     )
     text = "What the results must show, each with its tolerance. Expectations are committed before the run."
     return Section("claims", "Claims", text, (Part(table=show(view)),), ("claims.csv",))
+
+
+def _fidelity(sources: Sources) -> Section | None:
+    points, summary = sources.table("fidelity_points"), sources.table("fidelity_summary")
+    if points.empty or points["emulated"].isna().all():
+        return None
+    text = "Absolute deviations; rows on which a parameter was fitted stand apart from those only predicted."
+    parts = [Part("Set by set", text, sources.image("fidelity_summary"), show(summary))]
+    for name, group in points.groupby("set", sort=True):
+        image = sources.image(f"fidelity_{name}")
+        if image:
+            title = f"Set {str(name).upper()}: {summary.set_index('set').loc[[name], 'title'].iloc[0]}"
+            folded = f"{len(group)} rows of set {str(name).upper()}"
+            parts.append(Part(title, "", image, show(group.drop(columns="set"), 4), folded))
+    for key, title in (
+        ("trace", "FCCM 2019, Fig. 4: cycles of one step of an RNN"),
+        ("sdm", "ISCA 2018: the bound SDM as a formula"),
+    ):
+        table = sources.table(f"fidelity/{key}")
+        if len(table) and table.notna().all(axis=None):
+            parts.append(Part(table=show(table, 4), folded=title))
+    text = (
+        "Emulated latencies of single FPGAs against published ones, and (set G) the ratios of DAC 2020. "
+        "Bound: what the emulator reached when it was recorded; a run that is worse fails."
+    )
+    links = ("tables/fidelity_points.csv", "tables/fidelity_summary.csv")
+    return Section("fidelity", "Fidelity", text, tuple(parts), links)
 
 
 def _paper(sources: Sources) -> Section | None:

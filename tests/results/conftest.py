@@ -10,14 +10,15 @@ import pytest
 from bench.results.frames import prepare
 from bench.results.store import read_results, write_results
 
-from .factory import other_rows, paper_rows
+from .factory import fidelity_rows, other_rows, paper_rows
 
 
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two shards: the paper's experiments, and the others."""
+    """A folder with three shards: the paper's experiments, single FPGAs, and the others."""
     folder = tmp_path_factory.mktemp("results")
     write_results(paper_rows(), folder / "paper.parquet")
+    write_results(fidelity_rows(), folder / "fidelity.parquet")
     write_results(other_rows(), folder / "other.parquet")
     return folder
 

@@ -11,6 +11,9 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from bench.experiments import read_profile
+from bench.results.fidelity_sets import read_sets, references
+
 PROFILE = "s10-gx2800-dac20"
 CLOCK_HZ = 275e6
 MACS_PER_CYCLE = 19_200
@@ -165,6 +168,26 @@ def _groups(name: str, layers: int, fpgas: int, partitioner: str) -> list[int]:
 
 
 SINGLE = ("lstm-2048", "lstm-4096", "gru-2048", "gru-4096")
+
+
+def fidelity_rows(deviation: float = 0.01) -> list[dict[str, Any]]:
+    """Every row of the sets A to F, each this share slower than published, and the rows of the trace."""
+    rows = []
+    for one in read_sets().sets:
+        clock_hz = read_profile(one.profile).clock_mhz * 1e6
+        for reference in references(one):
+            seconds = (1 + deviation) * reference.value / (1e3 if one.unit == "ms" else clock_hz)
+            rows.append(_timed(one.experiment, reference.row, one.profile, one.choice, seconds, clock_hz))
+    for name, cycles in (("gemv-1920-b1-t1", 318), ("rnn-1920-b1-t1", 526)):
+        rows.append(_timed("fidelity-h", name, "s10-gx2800-fccm19", "{}", cycles / 250e6, 250e6))
+    return rows
+
+
+def _timed(
+    experiment: str, workload: str, profile: str, parameters: str, seconds: float, clock_hz: float
+) -> dict[str, Any]:
+    row = make_row(experiment=experiment, workload=workload, profile=profile, latency_s=seconds)
+    return row | {"parameters": parameters, "cycles": round(seconds * clock_hz)}
 
 
 def paper_rows() -> list[dict[str, Any]]:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.results import page, paper, provenance, tables
-from bench.results.figures import deepbench_figures, large_figures, paper_figures
+from bench.results import fidelity, page, paper, provenance, tables
+from bench.results.figures import deepbench_figures, fidelity_figures, large_figures, paper_figures
 from bench.results.figures.paper import FIGURES
 from bench.results.figures.style import house_style
 from bench.results.frames import prepare
@@ -30,7 +30,9 @@ def reports(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reports")
     tables.write_tables(results, folder / "tables")
     paper.write_paper(results, folder / "tables")
+    fidelity.write_fidelity(results, folder / "tables")
     paper_figures(results, folder / "figures")
+    fidelity_figures(results, folder / "figures")
     deepbench_figures(results, folder / "figures")
     large_figures(results, folder / "figures")
     return folder
@@ -40,7 +42,7 @@ def test_figures_are_complete_and_carry_no_date(reports: Path) -> None:
     """Each figure is an SVG and a PNG, and nothing in the SVG changes from day to day."""
     names = {path.stem for path in (reports / "figures").glob("*.svg")}
     assert names == {path.stem for path in (reports / "figures").glob("*.png")}
-    assert len(names) == 17
+    assert len(names) == 24
     for path in (reports / "figures").glob("*.svg"):
         text = path.read_text()
         assert "<dc:date>" not in text
@@ -65,6 +67,7 @@ def test_figures_of_other_results_are_drawn_empty(tmp_path: Path) -> None:
     write_results([make_row(workload="other")], tmp_path / "a.parquet")
     assert large_figures(tmp_path, tmp_path) == {}
     assert deepbench_figures(tmp_path, tmp_path) == {}
+    assert fidelity_figures(tmp_path, tmp_path) == {}
 
 
 class _Links(HTMLParser):
@@ -102,6 +105,7 @@ def test_page_is_self_contained_and_deterministic(results: Path, reports: Path) 
     assert not re.search(r"url\(|@import|<script", text)
     assert "Fig. 12" in text
     assert "60 s limit" in text
+    assert "Set F: intel/fpga-npu, RTL" in text
 
 
 def test_page_without_tables_or_claims(results: Path, tmp_path: Path) -> None:
@@ -109,7 +113,7 @@ def test_page_without_tables_or_claims(results: Path, tmp_path: Path) -> None:
     assert "Provenance" in page.build(page.Sources(results, tmp_path))
 
 
-@pytest.mark.parametrize("name", ["paper_figures", "deepbench", "large_rnns"])
+@pytest.mark.parametrize("name", ["paper_figures", "fidelity", "deepbench", "large_rnns"])
 def test_notebooks_are_clean_and_run(name: str, results: Path, tmp_path: Path) -> None:
     """Committed without outputs, parameters on top, and every code cell runs with others."""
     book = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
