@@ -118,7 +118,7 @@ def test_the_configuration_holds_every_row() -> None:
 # -- published values -----------------------------------------------------------------------
 
 
-def test_the_issue_of_each_set_is_complete() -> None:
+def test_each_set_is_complete() -> None:
     """As many rows as the tables print."""
     assert {one.id: len(references(one)) for one in SETS.sets} == {
         "a": 9, "b": 6, "c": 11, "d": 10, "e": 15, "f": 15,

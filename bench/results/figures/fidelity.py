@@ -159,3 +159,4 @@ def _deviation_bars(axis: Axes, rows: Records, limit: float) -> None:
         [1.3 * limit, *(1.1 * abs(row["deviation_pct"]) for row in rows if np.isfinite(row["deviation_pct"]))]
     )
     axis.set(xlim=(-reach, reach), xlabel="emulated less published (%)")
+    axis.set_title(f"dashed: {limit:g} %", fontweight="normal", color="#666666")
