@@ -47,7 +47,8 @@ def run_iteration(
     ``costs``: multifunction latency, write-back latency, issue interval, cycles per native
     vector, step interval; then what only a batch core has: cycles of an instruction word in the
     units that it leaves out, those that a product loses, time steps a program, cycles from one
-    program's last result to the next one's first product. ``layout``: offsets of first, last,
+    program's last result to the next one's first product, iterations before the last layer's
+    first step. ``layout``: offsets of first, last,
     matrix, vector, issue, step, link, done, output, loader in a state vector.
     """
     depth = history.shape[0]
@@ -57,7 +58,8 @@ def run_iteration(
     output_at, loader_at = layout[8:]
     before = history[(k - 1) % depth]
     aside, gap, program, restart = costs[5:9]
-    if program > 0 and k > 0 and k % program == 0:
+    step = k - costs[9]
+    if program > 0 and step > 0 and step % program == 0:
         # the next program: all that the one before it computes is complete
         now[matrix_at:] = now[last_at:matrix_at].max() + restart
     base = now[now.shape[0] - 1]
@@ -99,7 +101,7 @@ def run_iteration(
                 group = done_at + fields[n, TO_GROUP]
                 now[group] = max(now[group], arrival)
             continue
-        if unit == LOAD and program > 0 and (k + 1) % program == 0:
+        if unit == LOAD and program > 0 and (step + 1) % program == 0:
             continue  # the next program loads its first input itself
         issued = now[issue_at + server]
         start = max(start, issued)

@@ -67,6 +67,7 @@ def count_cycles(program: Program, overlay: Overlay, *, extrapolate: bool = True
                 core.instruction_gap_cycles if core else 0,
                 (core.program_steps or 0) if core else 0,
                 load + rewrite(phase, overlay),
+                phase.iterations - max((i.count for i in phase.instructions), default=0),
             ],
             dtype=np.int64,
         )
