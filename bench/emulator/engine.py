@@ -6,6 +6,9 @@ readable `writeback` cycles after it left the multifunction units, and two numbe
 first and the last block's time, describe all of them exactly, because block times are
 convex in k (maxima of linear functions).
 
+A batch core has a queue behind its matrix unit and loads inputs through the loader, which are
+servers too; its dependences wait for whole results, so first and last vector suffice again.
+
 The state after an iteration is a max-plus function of the state before, so its parts
 are convex in the iteration number along any linear trajectory. Hence if three states in a
 row lie on a line, and the state extrapolated to the end of a stretch again steps along
@@ -22,8 +25,9 @@ from numba import njit
 from bench.plans.program import Ints
 
 UNIT, SERVER, BLOCKS, INTERVAL, LATENCY, FIRST, COUNT, GROUP, TO_GROUP, STARTS, VECTORS = range(11)
+WORDS, RESULT, LAST_RESULT, LEAVING, IDLE = range(11, 16)
 NOT_FIRST, FREE, LOCK_STEP = 0, 1, 2
-MATRIX, VECTOR, LINK = 0, 1, 2
+MATRIX, VECTOR, LINK, LOAD = 0, 1, 2, 3
 LONGEST_PERIOD = 6
 """Iterations after which a steady state may repeat; longer periods are simulated in full."""
 
@@ -41,15 +45,24 @@ def run_iteration(
     """Advance ``history`` by iteration ``k``: slot (k - 1) % depth -> slot k % depth.
 
     ``costs``: multifunction latency, write-back latency, issue interval, cycles per native
-    vector, step interval. ``layout``: offsets of first, last, matrix, vector, issue, step,
-    link, done in a state vector.
+    vector, step interval; then what only a batch core has: cycles of an instruction word in the
+    units that it leaves out, those that a product loses, time steps a program, cycles from one
+    program's last result to the next one's first product, iterations before the last layer's
+    first step. ``layout``: offsets of first, last,
+    matrix, vector, issue, step, link, done, output, loader in a state vector.
     """
     depth = history.shape[0]
     now = history[k % depth]
     now[:] = history[(k - 1) % depth]
-    first_at, last_at, matrix_at, vector_at, issue_at, step_at, link_at, done_at = layout
+    first_at, last_at, matrix_at, vector_at, issue_at, step_at, link_at, done_at = layout[:8]
+    output_at, loader_at = layout[8:]
     before = history[(k - 1) % depth]
-    base = before[now.shape[0] - 1]
+    aside, gap, program, restart = costs[5:9]
+    step = k - costs[9]
+    if program > 0 and step > 0 and step % program == 0:
+        # the next program: all that the one before it computes is complete
+        now[matrix_at:] = now[last_at:matrix_at].max() + restart
+    base = now[now.shape[0] - 1]
     for n in range(fields.shape[0]):
         if k < fields[n, FIRST] or k >= fields[n, FIRST] + fields[n, COUNT]:
             continue
@@ -64,6 +77,8 @@ def run_iteration(
             source = history[then % depth]
             if waits[w, 2] == 0:
                 start = max(start, source[last_at + on])
+            elif waits[w, 2] == 2:
+                first_block = max(first_block, source[last_at + on] - waits[w, 3])
             else:
                 first_block = max(first_block, source[first_at + on])
                 last_block = max(last_block, source[last_at + on])
@@ -86,23 +101,48 @@ def run_iteration(
                 group = done_at + fields[n, TO_GROUP]
                 now[group] = max(now[group], arrival)
             continue
+        if unit == LOAD and program > 0 and (step + 1) % program == 0:
+            continue  # the next program loads its first input itself
         issued = now[issue_at + server]
         start = max(start, issued)
-        now[issue_at + server] = issued + costs[2]
+        words = fields[n, WORDS]
+        now[issue_at + server] = issued + costs[2] * words
+        if unit == LOAD:
+            start = max(start, now[loader_at + server])
+            now[loader_at + server] = start + interval
+            now[first_at + n] = start + costs[1]
+            now[last_at + n] = start + interval - 1 + costs[1]
+            now[matrix_at + server] = max(issued, now[matrix_at + server]) + aside * words
+            now[vector_at + server] = max(issued, now[vector_at + server]) + aside * words
+            continue
         if fields[n, STARTS] != NOT_FIRST:
             start = max(start, now[step_at + server])
             now[step_at + server] = start + costs[4]
         if unit == MATRIX:
             start = max(start, now[matrix_at + server])
-            now[matrix_at + server] = start + blocks * interval
-            first_block = max(first_block, start + interval + fields[n, LATENCY])
-            last_block = max(last_block, start + blocks * interval + fields[n, LATENCY])
+            now[matrix_at + server] = start + blocks * interval + gap + aside * (words - 1)
+            out = max(start + fields[n, RESULT] + fields[n, LATENCY], now[output_at + server])
+            last_out = max(
+                start + fields[n, LAST_RESULT] + fields[n, LATENCY],
+                out + fields[n, LEAVING] - fields[n, IDLE] - 1,
+            )
+            now[output_at + server] = last_out + fields[n, IDLE] + 1
+            first_block = max(first_block, out)
+            last_block = max(last_block, last_out)
             enter = max(first_block, now[vector_at + server])
         else:
+            if aside > 0:
+                now[matrix_at + server] = max(issued, now[matrix_at + server]) + aside * words
             enter = max(first_block, start, now[vector_at + server])
-        leave = max(last_block, enter + (fields[n, VECTORS] - 1) * costs[3])
-        now[vector_at + server] = leave + costs[3]
-        through = costs[0] + costs[1] + costs[3] - 1
+        # a native vector takes ``each`` cycles, in the loader behind the multifunction units too
+        each = costs[3]
+        vectors = (fields[n, VECTORS] - 1) * each
+        leave = max(last_block, enter + vectors)
+        now[vector_at + server] = leave + each + aside * (words - 1)
+        enter = max(enter + costs[0], now[loader_at + server])
+        leave = max(leave + costs[0], enter + vectors)
+        now[loader_at + server] = leave + each
+        through = costs[1] + each - 1
         now[first_at + n] = enter + through
         now[last_at + n] = leave + through
         group = done_at + fields[n, GROUP]
@@ -140,7 +180,7 @@ def simulate(
     """
     count = fields.shape[0]
     devices, links, groups = sizes
-    layout = np.empty(8, dtype=np.int64)
+    layout = np.empty(10, dtype=np.int64)
     layout[0] = 0
     layout[1] = count
     layout[2] = 2 * count
@@ -149,12 +189,18 @@ def simulate(
     layout[5] = layout[4] + devices
     layout[6] = layout[5] + devices
     layout[7] = layout[6] + links
-    width = layout[7] + groups + 1
+    layout[8] = layout[7] + groups
+    layout[9] = layout[8] + devices
+    width = layout[9] + devices + 1
     reach = 1
     for w in range(waits.shape[0]):
         reach = max(reach, waits[w, 1])
     window = reach + 1
-    depth = window + 2 * LONGEST_PERIOD + 1
+    program = costs[7]
+    # with programs of a few steps each, what repeats is a program
+    shortest = max(program, 1)
+    longest = program if program > 0 else LONGEST_PERIOD
+    depth = window + 2 * longest + 1
     history = np.full((depth, width), base, dtype=np.int64)
     saved = np.empty_like(history)
 
@@ -175,7 +221,7 @@ def simulate(
             k += 1
             if not extrapolate:
                 continue
-            for period in range(1, LONGEST_PERIOD + 1):
+            for period in range(shortest, longest + 1):
                 if k < settled + 2 * period or stop - k < 2 * period:
                     continue
                 if not on_a_line(history, k - 1, period, window):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.hardware.profile import Cluster, Overlay
-from bench.plans.program import Program, Unit
+from bench.plans.program import Phase, Program, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class UnitTime:
     """How long one unit of one device, or one link, was busy."""
 
     unit: str
-    """``matrix``, ``vector`` or ``link``."""
+    """``matrix``, ``vector``, ``link`` or ``load`` (inputs from outside, batch core)."""
     device: int
     to_device: int
     busy_cycles: int
@@ -49,20 +49,28 @@ def count_cycles(program: Program, overlay: Overlay, *, extrapolate: bool = True
     """
     from bench.emulator.engine import simulate  # compiled: half a second that listing need not wait for
 
-    costs = np.array(
-        [
-            overlay.multifunction_latency_cycles,
-            overlay.writeback_latency_cycles,
-            overlay.instruction_issue_cycles,
-            overlay.vector_cycles,
-            overlay.step_interval_cycles,
-        ],
-        dtype=np.int64,
-    )
+    core = overlay.batch_core
     sizes = np.array([program.devices, program.links, program.groups], dtype=np.int64)
     now = overlay.input_load_cycles
     for phase in program.phases:
         arrays = phase.arrays
+        load = first_load(phase, overlay)
+        now += load
+        costs = np.array(
+            [
+                overlay.multifunction_latency_cycles,
+                overlay.writeback_latency_cycles,
+                overlay.instruction_issue_cycles,
+                overlay.vector_cycles,
+                overlay.step_interval_cycles,
+                1 if core else 0,
+                core.instruction_gap_cycles if core else 0,
+                (core.program_steps or 0) if core else 0,
+                load + rewrite(phase, overlay),
+                phase.iterations - max((i.count for i in phase.instructions), default=0),
+            ],
+            dtype=np.int64,
+        )
         now = int(
             simulate(
                 arrays.fields,
@@ -75,7 +83,38 @@ def count_cycles(program: Program, overlay: Overlay, *, extrapolate: bool = True
                 extrapolate,
             )
         )
-    return now
+    return now - _unread(overlay)
+
+
+def first_load(phase: Phase, overlay: Overlay) -> int:
+    """Cycles until constants and first inputs of a phase are in their vector files (batch core; else 0).
+
+    The loads of later time steps are instructions of the phase.
+    """
+    loads: dict[int, int] = defaultdict(int)
+    for i in phase.instructions:
+        if i.unit is Unit.LOAD:
+            loads[i.device] += i.interval
+    return max(loads.values()) - 1 + overlay.writeback_latency_cycles if loads else 0
+
+
+def rewrite(phase: Phase, overlay: Overlay) -> int:
+    """Cycles between two programs of a phase: one for each instruction word, and the start (batch core)."""
+    core = overlay.batch_core
+    if core is None or core.program_steps is None:
+        return 0
+    words: dict[int, int] = defaultdict(int)
+    for i in phase.instructions:
+        if i.unit is not Unit.LINK:
+            words[i.device] += i.words
+    written = max(words.values(), default=0) * core.program_steps * overlay.instruction_issue_cycles
+    return written + overlay.input_load_cycles - _unread(overlay)
+
+
+def _unread(overlay: Overlay) -> int:
+    """Of a result's way to a readable register, the part that is behind the way to the output."""
+    core = overlay.batch_core
+    return overlay.writeback_latency_cycles - core.output_latency_cycles if core else 0
 
 
 def without_links(program: Program) -> Program:
@@ -102,7 +141,7 @@ def unit_times(program: Program, overlay: Overlay) -> tuple[UnitTime, ...]:
             if i.unit is Unit.LINK:
                 busy["link", i.device, i.to_device][1] += i.count
                 busy["link", i.device, i.to_device][2] += i.count * i.size_bytes
-            else:
+            elif i.unit is not Unit.LOAD:
                 busy["vector", i.device, i.to_device][0] += i.count * i.vectors * overlay.vector_cycles
     return tuple(UnitTime(*key, *values) for key, values in sorted(busy.items()))
 

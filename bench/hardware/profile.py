@@ -19,6 +19,33 @@ TOPOLOGIES = (
 
 
 @dataclass(frozen=True, slots=True)
+class BatchCore:
+    """Rules of a core that multiplies several vectors at once (tensor blocks), where they differ.
+
+    The vectors of a pass go one by one through the multifunction units and the loader. A
+    dependence is a tag: it waits until all of an earlier result is written. Each tile has a
+    vector file of its own, so a vector enters the matrix unit by one instruction a tile; inputs
+    are loaded by instructions too. Every matrix is padded to whole row blocks, and to
+    ``accumulators`` of them at least.
+    """
+
+    accumulators: int
+    """Row blocks that share a pass over the columns; their results come one after the other."""
+    output_cycles: int
+    """Between two row blocks' results from the matrix unit, at least (all vectors of the pass)."""
+    instruction_gap_cycles: int
+    """Lost by the matrix unit at each of its instructions."""
+    first_unit_cycles: int
+    """From the way past the external vector file to the first multifunction unit's operand."""
+    second_unit_cycles: int
+    """The same, to the second multifunction unit's operand."""
+    output_latency_cycles: int
+    """From the loader to the output, where a run ends."""
+    program_steps: int | None = None
+    """Time steps that one program holds; after them it is written anew. None: all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Overlay:
     """Structure and latencies of one NPU overlay (cycles of its own clock).
 
@@ -43,11 +70,15 @@ class Overlay:
     instruction_issue_cycles: int
     """Least distance between two instructions of one device."""
     input_load_cycles: int
-    """Once a run: loading the first input vector and starting the pipeline."""
+    """Once a run: loading the first input vector and starting the pipeline.
+
+    With a ``batch_core`` the start alone: the load takes a cycle a word besides.
+    """
     vector_cycles: int = 1
     """Cycles that a native vector (``engines`` elements) takes in the multifunction units."""
     step_interval_cycles: int = 0
     """Least distance between the starts of two time steps on a device (its control processor)."""
+    batch_core: BatchCore | None = None
 
     @property
     def macs_per_cycle(self) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, model_validator
 
 from bench.files import FileModel, json_schema
-from bench.hardware.profile import ExternalMemory, LinkProfile, Overlay, Profile
+from bench.hardware.profile import BatchCore, ExternalMemory, LinkProfile, Overlay, Profile
 from bench.hardware.quantities import (
     Bandwidth,
     Count,
@@ -23,6 +23,32 @@ from bench.hardware.quantities import (
 )
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+
+
+class BatchCoreFile(FileModel):
+    """Rules of a core that multiplies several vectors at once; see `bench.hardware.profile.BatchCore`."""
+
+    accumulators: Count = Field(description="row blocks that share a pass over the columns")
+    output_cycles: Cycles = Field(description="between two row blocks' results, at least")
+    instruction_gap: Cycles = Field(description="lost by the matrix unit at each of its instructions")
+    first_unit: Cycles = Field(description="entry of the vector pipeline -> first unit reads its operand")
+    second_unit: Cycles = Field(description="entry of the vector pipeline -> second unit reads its operand")
+    output_latency: Cycles = Field(description="loader -> output")
+    program_steps: Count | None = Field(
+        default=None, description="time steps that one program holds; left out: all of a run"
+    )
+
+    def core(self) -> BatchCore:
+        """The value that the emulator reads."""
+        return BatchCore(
+            accumulators=int(self.accumulators.base),
+            output_cycles=int(self.output_cycles.base),
+            instruction_gap_cycles=int(self.instruction_gap.base),
+            first_unit_cycles=int(self.first_unit.base),
+            second_unit_cycles=int(self.second_unit.base),
+            output_latency_cycles=int(self.output_latency.base),
+            program_steps=int(self.program_steps.base) if self.program_steps else None,
+        )
 
 
 class OverlayFile(FileModel):
@@ -45,6 +71,9 @@ class OverlayFile(FileModel):
     step_interval: Cycles | None = Field(
         default=None, description="least distance between the starts of two time steps; 0 if left out"
     )
+    batch_core: BatchCoreFile | None = Field(
+        default=None, description="rules of a core with tensor blocks; input_load is then the start alone"
+    )
 
     def overlay(self) -> Overlay:
         """The value that the emulator reads."""
@@ -62,6 +91,7 @@ class OverlayFile(FileModel):
             input_load_cycles=int(self.input_load.base),
             vector_cycles=int(self.vector_cycles.base) if self.vector_cycles else 1,
             step_interval_cycles=int(self.step_interval.base) if self.step_interval else 0,
+            batch_core=self.batch_core.core() if self.batch_core else None,
         )
 
 

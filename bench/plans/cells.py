@@ -39,13 +39,18 @@ class Stage:
 
     ``chain``: dependent vector instructions that follow the last product; the rest of the
     elementwise work rides in the products' own chains. ``state`` names operands whose same
-    rows the elementwise operations read (h for r * h).
+    rows the elementwise operations read (h for r * h). For overlays with a batch core:
+    ``ahead``, the gate behind whose last product one instruction of the chain goes, and
+    ``second_unit``, whether the chain reads its newest sum in the second multifunction unit
+    or at its beginning.
     """
 
     name: str
     gates: tuple[str, ...]
     chain: int
     state: tuple[str, ...] = ()
+    ahead: str = ""
+    second_unit: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ def cell_program(layer: Layer) -> CellProgram:
     output = "mem" if layer.projection_size else "h"
     if layer.cell == "lstm":
         products = _products(output, "i.x", "f.x", "g.x", "o.x", "i.h", "f.h", "g.h", "o.h")
-        stages = [Stage(output, ("i", "f", "g", "o"), chain=2)]
+        stages = [Stage(output, ("i", "f", "g", "o"), chain=2, second_unit=True)]
     elif layer.cell == "mlstm":
         products = (
             _products("m", "m.x")
@@ -81,7 +86,7 @@ def cell_program(layer: Layer) -> CellProgram:
             + _products("m", "m.h")
             + _products(output, "i.m", "f.m", "g.m", "o.m")
         )
-        stages = [Stage("m", ("m",), chain=0), Stage(output, ("i", "f", "g", "o"), chain=2)]
+        stages = [Stage("m", ("m",), chain=0), Stage(output, ("i", "f", "g", "o"), chain=2, second_unit=True)]
     elif layer.cell == "gru" and layer.reset == "before":
         products = (
             _products(output, "z.x")
@@ -92,7 +97,7 @@ def cell_program(layer: Layer) -> CellProgram:
         )
         stages = [
             Stage("rh", ("r",), chain=0, state=("h",)),
-            Stage(output, ("z", "n"), chain=2, state=("h",)),
+            Stage(output, ("z", "n"), chain=2, state=("h",), ahead="z"),
         ]
     elif layer.cell == "gru":
         products = _products(output, "z.x", "r.x", "n.x", "z.h", "r.h", "n.h")

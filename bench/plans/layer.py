@@ -9,9 +9,10 @@ from functools import partial
 from bench.hardware.profile import Cluster
 from bench.hardware.topology import Topology
 from bench.plans.cells import Product, Stage, cell_program
+from bench.plans.core import CoreRules
 from bench.plans.ownership import Ownership, feeds, overlap, producer_rows
 from bench.plans.plan import Block, Plan, Range
-from bench.plans.program import Instruction, Start, Unit, Wait
+from bench.plans.program import Instruction, Results, Start, Unit, Wait
 from bench.plans.stream import Key, Need, Stream
 from bench.plans.sums import Sums, complete, elements, plan_delivery, sum_needs
 from bench.plans.transfers import Exchange
@@ -50,6 +51,7 @@ class LayerLowering:
         self.program = cell_program(layer)
         per_pass = self.overlay.cores * self.overlay.vectors_per_pass
         self.passes = math.ceil(workload.batch / per_pass)
+        self.rules = CoreRules(layer, self.overlay, owned, self.passes)
         self.started: set[int] = set()
         # (device, operand, columns) -> rows multiplied so far: row blocks are packed across gates
         self.packed: dict[tuple[int, str, Range], int] = defaultdict(int)
@@ -57,36 +59,25 @@ class LayerLowering:
         # the same for products of the next step
         self.early: Sums = defaultdict(list)
 
-    @property
-    def _inputs(self) -> list[Product]:
-        return [p for p in self.program.products if p.operand == "x"]
-
-    @property
-    def _recurrent(self) -> list[Product]:
-        return [p for p in self.program.products if p.operand == "h"]
+    def _with(self, operand: str) -> list[Product]:
+        return [p for p in self.program.products if p.operand == operand]
 
     def inputs(self, lead: int = 0) -> None:
         """The products with x, of the time step ``lead`` steps ahead."""
-        if self._inputs:
-            self._sum_inputs(self._inputs, lead)
-        for product in self._inputs:
+        if inputs := self._with("x"):
+            self._sum_inputs(inputs, lead)
+        for product in inputs:
             self._product(product, lead)
+        self._load_next(lead)
 
     def recurrent(self, lead: int = 0) -> None:
         """The products with h, of the time step ``lead`` steps ahead."""
-        for product in self._recurrent:
+        for product in self._with("h"):
             self._product(product, lead)
 
-    def inputs_came_early(self) -> None:
-        """Let this step's sums begin with input products of an iteration before."""
-        self._begin_with(self._inputs)
-
-    def recurrent_came_early(self) -> None:
-        """Let this step's sums begin with recurrent products of an iteration before."""
-        self._begin_with(self._recurrent)
-
-    def _begin_with(self, products: list[Product]) -> None:
-        for product in products:
+    def came_early(self, operand: str) -> None:
+        """Let this step's sums begin with the products with ``operand`` of an iteration before."""
+        for product in self._with(operand):
             for block in self._blocks_of(product):
                 complete(self.sums[product.gate, block.device], block.rows, self._key(product, block))
 
@@ -97,7 +88,8 @@ class LayerLowering:
         while waiting:
             stage = waiting[0]  # stages are in the order in which they depend on each other
             while any(product.stage == stage.name for product in left):
-                self._product(left.pop(0), 0)
+                self._product(left[0], 0)
+                self._run_ahead(left.pop(0))
             self._stage(waiting.pop(0))
 
     # -- matrix products ---------------------------------------------------------------
@@ -116,10 +108,12 @@ class LayerLowering:
             else:
                 back = 1 if product.operand == "h" else 0
                 needs = self._vector_needs(self.layer.name, product.operand, block.device, block.cols, back)
+            if product.operand == "x" and self.rules.loads():
+                needs.append(Need(("load", self.layer.name, block.device, "x"), 1))
             so_far = sums[product.gate, block.device]
             for rows, earlier in so_far:
                 if overlap(rows, block.rows):
-                    needs.append(Need(earlier, 0, Wait.BLOCKS if rows == block.rows else Wait.ALL))
+                    needs.append(self.rules.addend(earlier, rows == block.rows))
             self._matrix(product, block, needs, lead)
             complete(so_far, block.rows, self._key(product, block))
 
@@ -127,12 +121,15 @@ class LayerLowering:
         rows, cols = block.rows[1] - block.rows[0], block.cols[1] - block.cols[0]
         words = math.ceil(cols / (self.overlay.tiles * self.overlay.lanes))
         interval = words + self.overlay.row_block_overhead_cycles
+        interval = math.ceil(interval * self.stalls.get(block.device, 1.0))
         self._append(
             key=self._key(product, block),
             unit=Unit.MATRIX,
             device=block.device,
             blocks=self._packed_blocks(product, block, rows),
-            interval=math.ceil(interval * self.stalls.get(block.device, 1.0)),
+            interval=interval,
+            words=1 + self.rules.words_after(product, rows),
+            results=self.rules.results(rows, interval),
             latency=self.overlay.matrix_latency_cycles,
             needs=needs,
             what=product.matrix,
@@ -142,7 +139,12 @@ class LayerLowering:
         )
 
     def _packed_blocks(self, product: Product, block: Block, rows: int) -> int:
-        """Row blocks that this product adds: the gates of one operand are stacked, then cut into blocks."""
+        """Row blocks that this product adds: the gates of one operand are stacked, then cut into blocks.
+
+        A batch core has each matrix by itself.
+        """
+        if self.rules.core:
+            return self.rules.padded_blocks(rows) * self.passes
         key = (block.device, product.operand, block.cols)
         before = self.packed[key]
         self.packed[key] = before + rows
@@ -262,12 +264,16 @@ class LayerLowering:
         needs = [Need(key, 0) for key, _ in arrivals]
         for operand in stage.state:
             needs += self._vector_needs(self.layer.name, operand, device, rows, 1)
-        needs += [Need(key, 0, Wait.BLOCKS if made == rows else Wait.ALL) for made, key in local]
+        needs += [self.rules.newest(key, made == rows, stage) for made, key in local]
+        ran = int(self.stream.knows(("ahead", *held)))
         total = max(count, 1)
-        for step in range(total):
-            key = held if step == total - 1 else ("chain", *held, step)
-            self._vector(key, device, rows[1] - rows[0], needs, f"{stage.name} {step + 1}/{total}", 0)
-            needs = [Need(key, 0, Wait.BLOCKS)]
+        for step in range(ran, total):
+            last = step == total - 1
+            key = held if last else ("chain", *held, step)
+            height = rows[1] - rows[0]
+            words = 1 + self.rules.write_words(height) if last else 1
+            self._vector(key, device, height, needs, f"{stage.name} {step + 1}/{total}", 0, words)
+            needs = [self.rules.link(key)]
 
     def _distribute(self, stage: Stage, rows: Range, owners: tuple[int, ...]) -> None:
         """Send finished rows from the nearest owner to each device that needs them."""
@@ -284,9 +290,43 @@ class LayerLowering:
             for consumer in consumers:
                 self.stream.alias(_held(name, stage.name, consumer, rows), (*tag, consumer))
 
+    # -- batch core --------------------------------------------------------------------
+
+    def _load_next(self, lead: int) -> None:
+        """The load of the next time step's input, behind this step's input products."""
+        for device, cycles in self.rules.loads():
+            self._load("x", device, cycles, lead, self.overlay.tiles, self.layer.steps - 1)
+
+    def _load(self, what: str, device: int, cycles: int, lead: int, words: int, count: int) -> None:
+        """A load that runs in ``count`` steps; what is loaded once only counts before the first."""
+        self._append(
+            key=("load", self.layer.name, device, what),
+            unit=Unit.LOAD,
+            device=device,
+            blocks=1,
+            interval=cycles,
+            latency=0,
+            needs=[],
+            what=f"load {what}",
+            lead=lead,
+            words=words,
+            count=count,
+        )
+
+    def _run_ahead(self, product: Product) -> None:
+        """The instruction of a chain that needs one gate alone, on owners that have all of its sum."""
+        for device, rows in self.rules.run_ahead(product):
+            held = _held(self.layer.name, product.stage, device, rows)
+            needs = [self.rules.operand(key) for made, key in self.sums[product.gate, device] if made == rows]
+            height = rows[1] - rows[0]
+            self._vector(("ahead", *held), device, height, needs, f"{product.stage} ahead", 0)
+            self._load("ones", device, self._blocks(height), 0, 0, 0)  # of 1 - z
+
     # -- instructions ------------------------------------------------------------------
 
-    def _vector(self, key: Key, device: int, elements: int, needs: list[Need], what: str, lead: int) -> None:
+    def _vector(
+        self, key: Key, device: int, elements: int, needs: list[Need], what: str, lead: int, words: int = 1
+    ) -> None:
         self._append(
             key=key,
             unit=Unit.VECTOR,
@@ -297,10 +337,11 @@ class LayerLowering:
             needs=needs,
             what=what,
             lead=lead,
+            words=words,
         )
 
     def _blocks(self, rows: int) -> int:
-        return math.ceil(rows / self.overlay.engines) * self.passes
+        return math.ceil(rows / self.overlay.engines) * self.passes * self.rules.vectors
 
     def _append(
         self,
@@ -316,10 +357,14 @@ class LayerLowering:
         lead: int,
         vectors: int = 0,
         macs: int = 0,
+        words: int = 1,
+        results: Results | None = None,
+        count: int | None = None,
     ) -> None:
         start = Start.NOT_FIRST
         if device not in self.started:
-            start = Start.FREE if self.pipelined else Start.LOCK_STEP
+            # the tags of a batch core order what must be ordered, so its time steps overlap
+            start = Start.FREE if self.pipelined or self.rules.core else Start.LOCK_STEP
         self.started.add(device)
         self.stream.append(
             key,
@@ -332,7 +377,7 @@ class LayerLowering:
                 interval=interval,
                 latency=latency,
                 first=self.skew - lead,
-                count=self.layer.steps,
+                count=self.layer.steps if count is None else count,
                 group=self.group_of[device],
                 to_group=self.group_of[device],
                 starts_step=start,
@@ -343,6 +388,8 @@ class LayerLowering:
                 to_device=device,
                 vectors=vectors or blocks,
                 macs=macs,
+                words=words,
+                results=results,
             ),
         )
 

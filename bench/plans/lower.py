@@ -75,12 +75,12 @@ def _emit(lowerings: dict[str, LayerLowering], early_loop: list[str]) -> None:
     for name, layer in lowerings.items():
         if name in early_loop:
             place = early_loop.index(name)
-            layer.recurrent_came_early()
+            layer.came_early("h")
             layer.inputs()
             layer.stages(with_recurrent=False)
             lowerings[early_loop[place - 1]].recurrent(lead=1 if place else 0)
         elif layer.pipelined:
-            layer.inputs_came_early()
+            layer.came_early("x")
             layer.stages()
             layer.inputs(lead=1)
         else:

@@ -31,6 +31,8 @@ class Unit(IntEnum):
     """The multifunction units and the loader."""
     LINK = 2
     """One hop over one link."""
+    LOAD = 3
+    """The loader alone: an input vector from outside (overlays with a batch core)."""
 
 
 class Start(IntEnum):
@@ -50,6 +52,8 @@ class Wait(IntEnum):
     """The whole result, before the instruction starts."""
     BLOCKS = 1
     """Vector by vector, at the multifunction units (chaining); both have equally many vectors."""
+    UNITS = 2
+    """The whole result, before the multifunction unit that reads it starts (tags)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,23 @@ class Dependence:
     on: int
     back: int
     wait: Wait = Wait.ALL
+    early: int = 0
+    """UNITS: cycles in the vector pipeline before the unit that reads the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """When a product's row blocks leave the matrix unit, where that is not one an interval.
+
+    ``first``, ``last``: cycles from the product's start to its first and its last vector, before
+    the matrix latency. ``cycles``: how long they take to leave, at least; the last ``idle`` of
+    them come after the last vector.
+    """
+
+    first: int
+    last: int
+    cycles: int
+    idle: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +114,10 @@ class Instruction:
     vectors: int = 0
     macs: int = 0
     size_bytes: int = 0
+    words: int = 1
+    """Instruction words: more than one where a result goes to several vector files."""
+    results: Results | None = None
+    """MATRIX: set for a batch core."""
 
 
 @dataclass(frozen=True)
@@ -123,12 +148,12 @@ class PhaseArrays:
     """A phase as the timing engine reads it: one column per instruction field."""
 
     fields: Ints
-    """Shape (instructions, 11): unit, server, blocks, interval, latency, first, count, group,
-    to_group, starts_step, vectors."""
+    """Shape (instructions, 16): unit, server, blocks, interval, latency, first, count, group,
+    to_group, starts_step, vectors, words, and the four of `Results`."""
     wait_start: Ints
     """Shape (instructions + 1,): where each instruction's dependences begin in ``waits``."""
     waits: Ints
-    """Shape (dependences, 3): on, back, wait."""
+    """Shape (dependences, 4): on, back, wait, early."""
     iterations: int
 
 
@@ -138,16 +163,23 @@ def to_arrays(phase: Phase) -> PhaseArrays:
         (
             int(i.unit), i.server, i.blocks, i.interval, i.latency, i.first, i.count,
             i.group, i.to_group, int(i.starts_step), i.vectors,
+            i.words, *_results(i),
         )
         for i in phase.instructions
     ]  # fmt: skip
-    waits = [(w.on, w.back, int(w.wait)) for i in phase.instructions for w in i.waits]
+    waits = [(w.on, w.back, int(w.wait), w.early) for i in phase.instructions for w in i.waits]
     return PhaseArrays(
-        fields=np.array(rows, dtype=np.int64).reshape(len(rows), 11),
+        fields=np.array(rows, dtype=np.int64).reshape(len(rows), 16),
         wait_start=_offsets(len(i.waits) for i in phase.instructions),
-        waits=np.array(waits, dtype=np.int64).reshape(len(waits), 3),
+        waits=np.array(waits, dtype=np.int64).reshape(len(waits), 4),
         iterations=phase.iterations,
     )
+
+
+def _results(i: Instruction) -> tuple[int, int, int, int]:
+    if i.results is None:
+        return i.interval, i.blocks * i.interval, i.blocks, 0
+    return i.results.first, i.results.last, i.results.cycles, i.results.idle
 
 
 def _offsets(lengths: Iterable[int]) -> Ints:

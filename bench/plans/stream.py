@@ -21,6 +21,7 @@ class Need:
     key: Key
     steps_back: int
     wait: Wait = Wait.ALL
+    early: int = 0
 
 
 class Stream:
@@ -63,7 +64,7 @@ class Stream:
         """
         resolved = []
         for n, instruction in enumerate(self._instructions):
-            waits: dict[tuple[int, int], Wait] = {}
+            waits: dict[tuple[int, int], tuple[Wait, int]] = {}
             for need in self._needs[n]:
                 on = self._find(need.key)
                 if on is None:
@@ -73,8 +74,8 @@ class Stream:
                 back = self._lags[n] - self._lags[on] + need.steps_back
                 if back < 0 or (back == 0 and on >= n):
                     raise AssertionError(f"{self._keys[n]} waits for the future: {need}")
-                both = waits.get((on, back), need.wait)
-                waits[on, back] = min(both, need.wait)
-            found = tuple(Dependence(on, back, wait) for (on, back), wait in sorted(waits.items()))
+                mine = (need.wait, need.early)
+                waits[on, back] = min(waits.get((on, back), mine), mine)
+            found = tuple(Dependence(*key, *how) for key, how in sorted(waits.items()))
             resolved.append(replace(instruction, waits=found))
         return tuple(resolved)

@@ -44,7 +44,7 @@ def overlays(draw: st.DrawFn) -> Overlay:
 @st.composite
 def loop_bodies(draw: st.DrawFn, devices: int, links: int, groups: int) -> Phase:
     """Any instructions of any units, with any dependences on earlier ones or earlier iterations."""
-    units = draw(st.lists(st.sampled_from(Unit), min_size=1, max_size=8))
+    units = draw(st.lists(st.sampled_from([Unit.MATRIX, Unit.VECTOR, Unit.LINK]), min_size=1, max_size=8))
     vectors = [0 if unit is Unit.LINK else draw(st.integers(1, 5)) for unit in units]
     instructions = []
     for n, unit in enumerate(units):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from bench.errors import UserError
-from bench.evaluate import evaluate
+from bench.evaluate import emulated_cycles, evaluate
 from bench.hardware.describe import describe
 from bench.hardware.files import HW_PROFILES, load_profile, make_cluster, profile_names
 from bench.hardware.profile import Profile
@@ -215,6 +215,40 @@ def test_fitted_values_are_the_best_on_their_rows(fit: Fit) -> None:
     assert getattr(profile.overlay, fit.field) in fit.choices
     least = min(deviation(value) for value in fit.choices)
     assert deviation(getattr(profile.overlay, fit.field)) <= least + 0.002
+
+
+def _cycles(profile: Profile, name: str) -> int:
+    """Cycles of a workload on one FPGA."""
+    cluster = make_cluster(profile, 1, "ring")
+    workload = load_workload(name)
+    return emulated_cycles(workload, cluster, load_partitioner("single").plan(workload, cluster))
+
+
+def test_start_of_the_nx_fits_its_row() -> None:
+    """The one row that the start is fitted on comes out exactly."""
+    assert _cycles(load_profile("s10-nx2100"), "gemv-512-b6-t1") == 266
+
+
+def test_steps_of_an_nx_program_are_the_best_fit_on_their_row() -> None:
+    """No other power of two comes nearer to 7.0 TOPS, FPT 2020, Table II, RNN, h = 512, 256 steps."""
+    profile = load_profile("s10-nx2100")
+    published = 256 * 6 * 4 * 512**2 / 7.0e12 * 300e6
+    core = profile.overlay.batch_core
+    assert core is not None
+
+    def deviation(steps: int | None) -> float:
+        overlay = replace(profile.overlay, batch_core=replace(core, program_steps=steps))
+        return abs(_cycles(replace(profile, overlay=overlay), "rnn-512-b6-t256") / published - 1)
+
+    best = min((1, 2, 4, 8, 16, 32, None), key=deviation)
+    assert best == core.program_steps
+    assert deviation(best) < 0.01
+
+
+def test_only_the_nx_has_a_batch_core(profile: Profile) -> None:
+    """Overlays without tensor blocks multiply one vector at a time."""
+    assert (profile.overlay.batch_core is not None) == profile.name.startswith("s10-nx2100")
+    assert (profile.overlay.vectors_per_pass > 1) == (profile.overlay.batch_core is not None)
 
 
 def test_schema_is_current() -> None:
