@@ -1,10 +1,11 @@
 """The timing engine: integer cycles of every instruction, with exact periodic extrapolation.
 
 Each device has a matrix unit and a multifunction pipeline, each link one server; all of
-them serve instructions in program order. Row blocks chain: the k-th block of a result is
-readable `writeback` cycles after it left the multifunction units, and two numbers, the
-first and the last block's time, describe all of them exactly, because block times are
-convex in k (maxima of linear functions).
+them serve instructions in program order. A result is a row of native vectors that leave
+the multifunction units at least `vector_cycles` apart, and the k-th vector of a chained
+instruction waits for the k-th of its source. So two numbers, the times of the first and
+the last vector, describe all of them exactly: vectors between cannot hold up the last
+one longer than the first or the last of the source, or of the product's row blocks, does.
 
 A batch core has a queue behind its matrix unit and loads inputs through the loader, which are
 servers too; its dependences wait for whole results, so first and last vector suffice again.
@@ -128,7 +129,9 @@ def run_iteration(
             )
             now[output_at + server] = last_out + fields[n, IDLE] + 1
             first_block = max(first_block, out)
-            last_block = max(last_block, last_out)
+            # where gates share row blocks, the last block holds rows of the last two vectors
+            shared = fields[n, VECTORS] > blocks and aside == 0
+            last_block = max(last_block, last_out + (costs[3] if shared else 0))
             enter = max(first_block, now[vector_at + server])
         else:
             if aside > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,22 +89,6 @@ def programs(draw: st.DrawFn) -> Program:
     return Program(tuple(phases), devices, links, groups)
 
 
-def unpacked(program: Program) -> Program:
-    """The same with as many row blocks as vectors in every product: as if gates shared no row block."""
-    return replace(
-        program,
-        phases=tuple(
-            replace(
-                phase,
-                instructions=tuple(
-                    replace(i, blocks=i.vectors) if i.unit is Unit.MATRIX else i for i in phase.instructions
-                ),
-            )
-            for phase in program.phases
-        ),
-    )
-
-
 def messages(program: Program) -> int:
     """Messages in one iteration of each phase."""
     return sum(i.unit is Unit.LINK for phase in program.phases for i in phase.instructions)
@@ -117,7 +101,6 @@ def test_engine_equals_reference_on_any_program() -> None:
     @settings(max_examples=RAW_PROGRAMS, suppress_health_check=[HealthCheck.too_slow])
     @given(programs(), overlays())
     def check(program: Program, overlay: Overlay) -> None:
-        program = unpacked(program)
         with_messages.append(messages(program) > 0)
         assert count_cycles(program, overlay) == reference_cycles(program, overlay)
 
@@ -137,7 +120,7 @@ def test_engine_equals_reference_on_random_plans() -> None:
         few_steps = tuple(replace(layer, steps=1 + layer.steps % 8) for layer in workload.layers)
         workload = replace(workload, layers=few_steps)
         cluster, overlay = data.draw(clusters()), data.draw(overlays())
-        program = unpacked(lower(data.draw(plans(workload, cluster)), workload, cluster))
+        program = lower(data.draw(plans(workload, cluster)), workload, cluster)
         with_messages.append(messages(program) > 0)
         assert count_cycles(program, overlay) == reference_cycles(program, overlay)
 
@@ -161,26 +144,13 @@ def until_written(interval_ends: int) -> int:
     return 7 + interval_ends + 5 + 3 + 2
 
 
+@pytest.mark.parametrize("cycles", [count_cycles, reference_cycles])
 @pytest.mark.parametrize(("blocks", "last_leaves"), [(3, 9), (2, 6 + 1), (1, 3 + 2)])
-def test_reference_where_gates_share_row_blocks(blocks: int, last_leaves: int) -> None:
+def test_gates_that_share_row_blocks(
+    cycles: Callable[[Program, Overlay], int], blocks: int, last_leaves: int
+) -> None:
     """Three vectors of two blocks: the last block holds rows of the last two, which leave one by one."""
-    assert reference_cycles(one_product(blocks, 3), SMALL_OVERLAY) == until_written(last_leaves)
-
-
-@pytest.mark.parametrize(
-    ("blocks", "last_leaves"),
-    [
-        (3, 9),
-        pytest.param(
-            2, 6 + 1,
-            marks=pytest.mark.xfail(reason="the engine lets the last two vectors leave in one cycle"),
-        ),
-        (1, 3 + 2),
-    ],
-)  # fmt: skip
-def test_engine_where_gates_share_row_blocks(blocks: int, last_leaves: int) -> None:
-    """The same for the engine, which knows the first and the last vector of each result only."""
-    assert count_cycles(one_product(blocks, 3), SMALL_OVERLAY) == until_written(last_leaves)
+    assert cycles(one_product(blocks, 3), SMALL_OVERLAY) == until_written(last_leaves)
 
 
 @pytest.fixture(scope="module")
