@@ -203,6 +203,18 @@ FITS = [
 ]
 
 
+@pytest.mark.parametrize("name", profile_names())
+def test_at_most_five_fitted_parameters(name: str) -> None:
+    """An overlay has at most five fitted numbers, and docs/fidelity.md lists how many."""
+    text = (HW_PROFILES / f"{name}.yaml").read_text(encoding="utf-8")
+    overlay = text[text.index("\noverlay:") : text.index("\nmemory:")]
+    fitted = overlay.count("kind: fitted")
+    assert fitted <= 5
+    guide = (ROOT / "docs/fidelity.md").read_text(encoding="utf-8")
+    listed = re.search(rf"\| `{name}` \| (\d) \|", guide)
+    assert listed is None or int(listed[1]) == fitted
+
+
 @pytest.mark.parametrize("fit", FITS, ids=[f"{fit.profile} {fit.field}" for fit in FITS])
 def test_fitted_values_are_the_best_on_their_rows(fit: Fit) -> None:
     """No other whole number near by comes nearer to the rows that the profile names."""
