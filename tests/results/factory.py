@@ -170,7 +170,7 @@ def _groups(name: str, layers: int, fpgas: int, partitioner: str) -> list[int]:
 SINGLE = ("lstm-2048", "lstm-4096", "gru-2048", "gru-4096")
 
 
-def fidelity_rows(deviation: float = 0.01) -> list[dict[str, Any]]:
+def fidelity_rows(deviation: float = 0.001) -> list[dict[str, Any]]:
     """Every row of the sets A to F, each this share slower than published, and the rows of the trace."""
     rows = []
     for one in read_sets().sets:
