@@ -78,6 +78,8 @@ class Overlay:
     """Cycles that a native vector (``engines`` elements) takes in the multifunction units."""
     step_interval_cycles: int = 0
     """Least distance between the starts of two time steps on a device (its control processor)."""
+    steps_overlap: bool = False
+    """A time step begins while the one before it ends, in program order: no lock-step of a group."""
     batch_core: BatchCore | None = None
 
     @property

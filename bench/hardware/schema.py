@@ -71,6 +71,9 @@ class OverlayFile(FileModel):
     step_interval: Cycles | None = Field(
         default=None, description="least distance between the starts of two time steps; 0 if left out"
     )
+    steps_overlap: bool = Field(
+        default=False, description="a time step begins while the one before it ends, in program order"
+    )
     batch_core: BatchCoreFile | None = Field(
         default=None, description="rules of a core with tensor blocks; input_load is then the start alone"
     )
@@ -91,6 +94,7 @@ class OverlayFile(FileModel):
             input_load_cycles=int(self.input_load.base),
             vector_cycles=int(self.vector_cycles.base) if self.vector_cycles else 1,
             step_interval_cycles=int(self.step_interval.base) if self.step_interval else 0,
+            steps_overlap=self.steps_overlap,
             batch_core=self.batch_core.core() if self.batch_core else None,
         )
 
