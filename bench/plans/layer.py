@@ -363,7 +363,6 @@ class LayerLowering:
     ) -> None:
         start = Start.NOT_FIRST
         if device not in self.started:
-            # the tags of a batch core order what must be ordered, so its time steps overlap
             start = Start.FREE if self.pipelined or self.overlay.steps_overlap else Start.LOCK_STEP
         self.started.add(device)
         self.stream.append(
