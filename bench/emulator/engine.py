@@ -49,8 +49,8 @@ def run_iteration(
     vector, step interval; then what only a batch core has: cycles of an instruction word in the
     units that it leaves out, those that a product loses, time steps a program, cycles from one
     program's last result to the next one's first product, iterations before the last layer's
-    first step. ``layout``: offsets of first, last,
-    matrix, vector, issue, step, link, done, output, loader in a state vector.
+    first step. ``layout``: offsets of first, last, matrix, vector, issue, step, link, done,
+    output, loader in a state vector.
     """
     depth = history.shape[0]
     now = history[k % depth]

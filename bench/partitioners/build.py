@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from bench.plans.cells import Product, cell_program, matrix_shape, stage_size
 from bench.plans.plan import Block, Plan, Range, VectorRange
-from bench.workloads.model import Layer, Workload, feedback_layers
+from bench.workloads.model import Layer, Workload, feedback_layers, phases
 
 T = TypeVar("T")
 
@@ -162,6 +162,21 @@ def _spread(chunks: list[Range], size: int, parts: int) -> list[Range]:
         middle = (start + stop) // 2
         chunks[widest : widest + 1] = [(start, middle), (middle, stop)]
     return chunks
+
+
+def place_layers(workload: Workload, groups: Sequence[Sequence[int]]) -> dict[str, Sequence[int]]:
+    """Layer -> its device group: the layers of each phase in consecutive chunks of equal work."""
+    homes: dict[str, Sequence[int]] = {}
+    for layers in phases(workload):
+        chunks = contiguous(layers, [layer.weights for layer in layers], len(groups))
+        for group, chunk in zip(groups, chunks, strict=False):
+            homes.update({layer.name: group for layer in chunk})
+    return homes
+
+
+def gates_of(layer: Layer) -> list[str]:
+    """The layer's gates in program order, without a projection."""
+    return list(dict.fromkeys(p.gate for p in cell_program(layer).products if p.gate != "p"))
 
 
 def pipelinable(workload: Workload) -> frozenset[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -12,17 +13,17 @@ from bench.hardware.profile import Cluster
 from bench.partitioners.build import (
     Share,
     assemble,
-    contiguous,
+    gates_of,
     own_columns,
     own_gates,
     own_grid,
     own_rows,
     own_sources,
     pipelinable,
+    place_layers,
     products_of,
 )
-from bench.plans.cells import cell_program
-from bench.plans.plan import Plan
+from bench.plans.plan import Plan, Range
 from bench.workloads.model import Layer, Workload, phases
 
 LARGEST_GROUP = 16
@@ -119,7 +120,7 @@ def _splits(workload: Workload, most: int) -> Iterator[Split]:
             yield from (Split("grid", (rows, size // rows)) for rows in (2, size // 2) if size % rows == 0)
     if most >= 2:
         yield Split("columns", (most,))
-        gates = max(len(_gates(layer)) for layer in workload.layers)
+        gates = max(len(gates_of(layer)) for layer in workload.layers)
         if gates > 1:
             yield Split("gates", (min(most, gates),))
 
@@ -127,22 +128,18 @@ def _splits(workload: Workload, most: int) -> Iterator[Split]:
 def _build(workload: Workload, groups: int, split: Split, pipelined: bool, notes: tuple[str, ...]) -> Plan:
     size = split.devices
     members = [list(range(n * size, (n + 1) * size)) for n in range(groups)]
-    shares: dict[str, Share] = {}
-    for layers in phases(workload):
-        chunks = contiguous(layers, [layer.weights for layer in layers], groups)
-        for group, chunk in zip(members, chunks, strict=False):
-            shares.update({layer.name: _own(layer, split, group) for layer in chunk})
+    homes = place_layers(workload, members)
     return assemble(
         "full",
         workload,
-        [shares[layer.name] for layer in workload.layers],
+        [_own(layer, split, homes[layer.name]) for layer in workload.layers],
         members,
         software_pipelining=pipelined,
         notes=notes,
     )
 
 
-def _own(layer: Layer, split: Split, group: list[int]) -> Share:
+def _own(layer: Layer, split: Split, group: Sequence[int]) -> Share:
     if split.kind == "rows":
         return own_rows(layer, group)
     if split.kind == "columns":
@@ -152,25 +149,27 @@ def _own(layer: Layer, split: Split, group: list[int]) -> Share:
     if split.kind == "grid":
         columns = split.shape[1]
         return own_grid(layer, [group[n : n + columns] for n in range(0, len(group), columns)])
-    gates = _gates(layer)
+    gates = gates_of(layer)
     return own_gates(layer, {gate: group[n * len(group) // len(gates)] for n, gate in enumerate(gates)})
 
 
-def _gates(layer: Layer) -> list[str]:
-    return list(dict.fromkeys(p.gate for p in cell_program(layer).products if p.gate != "p"))
-
-
 def _busiest(plan: Plan, workload: Workload, cluster: Cluster) -> int:
-    """Cycles that the busiest matrix unit needs at least: no plan runs faster than that."""
+    """Cycles that the busiest matrix unit needs at least: the plan runs no faster than that.
+
+    Rows are counted as packed, all gates of an operand together, as lowering does.
+    """
     overlay = cluster.profile.overlay
     passes = -(-workload.batch // (overlay.cores * overlay.vectors_per_pass))
     steps = {layer.name: layer.steps for layer in workload.layers}
-    busy: dict[int, int] = {}
+    rows: dict[tuple[int, str, str, Range], int] = defaultdict(int)
     for block in plan.blocks:
-        blocks = -(-(block.rows[1] - block.rows[0]) // overlay.engines)
-        words = -(-(block.cols[1] - block.cols[0]) // (overlay.tiles * overlay.lanes))
-        cycles = blocks * (words + overlay.row_block_overhead_cycles) * steps[block.layer] * passes
-        busy[block.device] = busy.get(block.device, 0) + cycles
+        operand = block.matrix.split(".")[1]
+        rows[block.device, block.layer, operand, block.cols] += block.rows[1] - block.rows[0]
+    busy: dict[int, int] = defaultdict(int)
+    for (device, layer, _, cols), height in rows.items():
+        words = -(-(cols[1] - cols[0]) // (overlay.tiles * overlay.lanes))
+        cycles = -(-height // overlay.engines) * (words + overlay.row_block_overhead_cycles)
+        busy[device] += cycles * steps[layer] * passes
     return max(busy.values())
 
 
@@ -180,7 +179,7 @@ def _describe(groups: int, split: Split, pipelined: bool) -> str:
 
 
 def _shortened(workload: Workload) -> Workload:
-    """The same graph over fewer time steps, in the same proportions (which plan wins does not change)."""
+    """The same graph over fewer time steps, in the same proportions: what is compared is the steady state."""
     longest = workload.steps
     if longest <= SEARCH_STEPS:
         return replace(workload, name="", source="", assumptions=())

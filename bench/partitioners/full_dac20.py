@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.evaluate import emulated_cycles
 from bench.hardware.profile import Cluster
-from bench.partitioners.build import Share, assemble, contiguous, own_rows
+from bench.partitioners.build import assemble, own_rows, place_layers
 from bench.plans.plan import Plan
 from bench.workloads.model import Workload, feedback_layers, phases
 
@@ -40,15 +40,11 @@ def layer_degree(workload: Workload) -> int:
 def _divide(workload: Workload, fpgas: int, degree: int, software_pipelining: bool) -> Plan:
     rows = fpgas // degree
     groups = [list(range(n * rows, (n + 1) * rows)) for n in range(degree)]
-    shares: dict[str, Share] = {}
-    for layers in phases(workload):
-        chunks = contiguous(layers, [layer.weights for layer in layers], degree)
-        for group, chunk in zip(groups, chunks, strict=False):
-            shares.update({layer.name: own_rows(layer, group) for layer in chunk})
+    homes = place_layers(workload, groups)
     return assemble(
         "full-dac20",
         workload,
-        [shares[layer.name] for layer in workload.layers],
+        [own_rows(layer, homes[layer.name]) for layer in workload.layers],
         groups,
         software_pipelining=software_pipelining,
         notes=[f"{degree} layer-wise x {rows} row-wise"],

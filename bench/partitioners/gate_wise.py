@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bench.hardware.profile import Cluster
-from bench.partitioners.build import assemble, own_gates, split
-from bench.plans.cells import cell_program
+from bench.partitioners.build import assemble, gates_of, own_gates, split
 from bench.plans.plan import Plan
 from bench.workloads.model import Layer, Workload
 
@@ -23,7 +22,7 @@ def plan(workload: Workload, cluster: Cluster, *, software_pipelining: bool = Fa
 
 
 def _gate_devices(layer: Layer, fpgas: int) -> dict[str, int]:
-    gates = list(dict.fromkeys(p.gate for p in cell_program(layer).products if p.gate != "p"))
+    gates = gates_of(layer)
     gates.sort(key=lambda gate: gate not in ("r", "m"))
     sizes = sorted(stop - start for start, stop in split(len(gates), fpgas))
     devices = [device for device, size in enumerate(sizes) for _ in range(size)]

@@ -118,7 +118,7 @@ class Exchange:
     ) -> None:
         """One hop; ``inside``: for the layer's own group, whose time step ends with it.
 
-        A message to another group holds the sender's step up only while it leaves.
+        A message to another group holds the sender's step up until it has arrived one hop on.
         """
         hop = self._topology.links[link]
         padded = math.ceil(size_bytes / self._wire.beat_bytes) * self._wire.beat_bytes

@@ -134,6 +134,8 @@ class Fit(NamedTuple):
     pipelined: bool
     measure: str
     rows: dict[str, float]
+    rounding: float = 0.0
+    """Half a unit of the last digit that the row prints, relative: the source tells no better."""
 
 
 FITS = [
@@ -163,18 +165,20 @@ FITS = [
     Fit(
         "s10-gx2800-fccm19",
         "step_interval_cycles",
-        range(173, 194, 5),
+        range(173, 194),
         False,
         "latency_s",
         {"lstm-256-b1-t150": 0.11e-3},
+        0.0005 / 0.11,
     ),
     Fit(
         "s10-gx2800-fccm19",
         "input_load_cycles",
-        range(101, 122, 5),
+        range(101, 122),
         False,
         "latency_s",
         {"gru-512-b1-t1": 0.00145e-3},
+        0.000005 / 0.00145,
     ),
     Fit(
         "s10-gx2800-6t400d",
@@ -187,10 +191,11 @@ FITS = [
     Fit(
         "brainwave-s10",
         "step_interval_cycles",
-        range(620, 641, 5),
+        range(620, 641),
         False,
         "latency_s",
         {"gru-1024-b1-t1500": 3.792e-3},
+        0.0005 / 3.792,
     ),
     Fit(
         "brainwave-s10",
@@ -199,6 +204,7 @@ FITS = [
         False,
         "latency_s",
         {"gru-512-b1-t1": 0.013e-3},
+        0.0005 / 0.013,
     ),
 ]
 
@@ -217,7 +223,7 @@ def test_at_most_five_fitted_parameters(name: str) -> None:
 
 @pytest.mark.parametrize("fit", FITS, ids=[f"{fit.profile} {fit.field}" for fit in FITS])
 def test_fitted_values_are_the_best_on_their_rows(fit: Fit) -> None:
-    """No other whole number near by comes nearer to the rows that the profile names."""
+    """No other value near by comes nearer to the rows that the profile names, as far as they are printed."""
     profile = load_profile(fit.profile)
 
     def deviation(value: int) -> float:
@@ -226,7 +232,7 @@ def test_fitted_values_are_the_best_on_their_rows(fit: Fit) -> None:
 
     assert getattr(profile.overlay, fit.field) in fit.choices
     least = min(deviation(value) for value in fit.choices)
-    assert deviation(getattr(profile.overlay, fit.field)) <= least + 0.002
+    assert deviation(getattr(profile.overlay, fit.field)) <= max(least, fit.rounding)
 
 
 def _cycles(profile: Profile, name: str) -> int:
