@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from bench.results.fidelity import fidelity_points, summarize
 from bench.results.fidelity_sets import FILE, Set, Sets, read_sets
@@ -134,6 +135,11 @@ def _equal_line(axis: Axes, rows: Records) -> None:
     axis.plot(ends, ends, color=GREY, linewidth=0.8, zorder=1)
     axis.fill_between(ends, 0.9 * ends, 1.1 * ends, color="#EEEEEE", zorder=0, linewidth=0)
     axis.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
+    steps = (1.0, 2.0, 5.0) if ends[1] / ends[0] < 30 else (1.0,)
+    for side in (axis.xaxis, axis.yaxis):
+        side.set_major_locator(LogLocator(subs=steps))
+        side.set_major_formatter(StrMethodFormatter("{x:g}"))
+        side.set_minor_formatter(NullFormatter())
     axis.grid(axis="both")
     axis.set_title("grey: within 10 %", fontweight="normal", color="#666666")
 
