@@ -21,16 +21,26 @@ from bench.workloads.model import Layer
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """One matrix-vector product; its sum goes to the elementwise operations of ``stage``."""
+    """One matrix-vector product; its sum goes to the elementwise operations of ``stage``.
+
+    Products of one gate add up, but for one that is ``apart``: an elementwise operation comes
+    between (the reset-after GRU's r * (U h), the mLSTM's (W x) * (W h)).
+    """
 
     gate: str
     operand: str
     stage: str
+    apart: bool = False
 
     @property
     def matrix(self) -> str:
         """The matrix's name."""
         return f"{self.gate}.{self.operand}"
+
+    @property
+    def sum(self) -> str:
+        """Name of the sum that the product adds to: the gate's, or one of its own."""
+        return self.matrix if self.apart else self.gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +77,13 @@ class CellProgram:
                 return stage
         raise KeyError(name)
 
+    def sums(self, stage: str) -> tuple[str, ...]:
+        """The sums that a stage is made of."""
+        return tuple(dict.fromkeys(product.sum for product in self.products if product.stage == stage))
 
-def _products(stage: str, *matrices: str) -> tuple[Product, ...]:
-    return tuple(Product(gate, operand, stage) for gate, operand in (m.split(".") for m in matrices))
+
+def _products(stage: str, *matrices: str, apart: bool = False) -> tuple[Product, ...]:
+    return tuple(Product(gate, operand, stage, apart) for gate, operand in (m.split(".") for m in matrices))
 
 
 @lru_cache(maxsize=4096)
@@ -83,7 +97,7 @@ def cell_program(layer: Layer) -> CellProgram:
         products = (
             _products("m", "m.x")
             + _products(output, "i.x", "f.x", "g.x", "o.x")
-            + _products("m", "m.h")
+            + _products("m", "m.h", apart=True)
             + _products(output, "i.m", "f.m", "g.m", "o.m")
         )
         stages = [Stage("m", ("m",), chain=0), Stage(output, ("i", "f", "g", "o"), chain=2, second_unit=True)]
@@ -100,7 +114,8 @@ def cell_program(layer: Layer) -> CellProgram:
             Stage(output, ("z", "n"), chain=2, state=("h",), ahead="z"),
         ]
     elif layer.cell == "gru":
-        products = _products(output, "z.x", "r.x", "n.x", "z.h", "r.h", "n.h")
+        products = _products(output, "z.x", "r.x", "n.x", "z.h", "r.h")
+        products += _products(output, "n.h", apart=True)
         stages = [Stage(output, ("z", "r", "n"), chain=3, state=("h",))]
     elif layer.cell == "linear":
         products = _products(output, "h.x")
