@@ -1,0 +1,65 @@
+"""What the matrix unit reads and computes: rounding to matrix formats, exact products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+INT8_MAX = 127
+EXACT_COLUMNS = 1040
+"""Products of two int8 whose sum float32 holds exactly: 127 * 127 * 1040 < 2**24."""
+
+LEAST_EXPONENT = -15
+GREATEST_EXPONENT = 16
+"""Exponents of 5 bits, of the first magnitude bit; no code is reserved."""
+
+
+def round_int8(values: Array, factor: Array | float) -> NDArray[np.float32]:
+    """``values * factor`` as integers of -127 to 127, in float32."""
+    scaled = np.asarray(values * factor, dtype=np.float32)
+    np.rint(scaled, out=scaled)
+    return np.clip(scaled, -INT8_MAX, INT8_MAX, out=scaled)
+
+
+def round_bfp(values: Array, magnitude_bits: int, native: int) -> NDArray[np.float64]:
+    """``values`` (rows, columns) in block floating point, ``native`` columns to an exponent.
+
+    The exponent is that of the largest magnitude among them, so each error is at most half a unit
+    of 2**(exponent + 1 - magnitude_bits), and below a whole one where an element saturates.
+    """
+    result = np.empty(values.shape, dtype=np.float64)
+    for start in range(0, values.shape[1], native):
+        part = np.asarray(values[:, start : start + native], dtype=np.float64)
+        largest = np.max(np.abs(part), axis=1, keepdims=True)
+        exponent = np.clip(np.frexp(largest)[1] - 1, LEAST_EXPONENT, GREATEST_EXPONENT)
+        unit = np.ldexp(1.0, exponent + 1 - magnitude_bits)
+        most = 2.0**magnitude_bits - 1
+        result[:, start : start + native] = np.clip(np.rint(part / unit), -most, most) * unit
+    return result
+
+
+def multiply(weights: Array, operand: Array) -> Array:
+    """``operand`` (batch, columns) times the transpose of ``weights`` (rows, columns)."""
+    if operand.shape[0] == 1:
+        result: Array = (weights @ operand[0])[np.newaxis]
+    else:
+        result = operand @ weights.T
+    return result
+
+
+def multiply_int8(weights: Array, operand: Array) -> NDArray[np.int64]:
+    """The same for integers of -127 to 127 in float32, exact: BLAS on columns few enough."""
+    total = np.zeros((operand.shape[0], weights.shape[0]), dtype=np.int64)
+    for start in range(0, weights.shape[1], EXACT_COLUMNS):
+        columns = slice(start, start + EXACT_COLUMNS)
+        total += multiply(weights[:, columns], operand[:, columns]).astype(np.int64)
+    return total
+
+
+def saturate(values: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
+    """``values`` within what a signed integer of ``bits`` bits holds."""
+    return np.clip(values, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
