@@ -27,6 +27,7 @@ def describe(profile: Profile) -> str:
             f"weight {profile.weight_bytes_per_element:g}, vector {profile.vector_bytes_per_element:g}, "
             f"partial sum {profile.partial_sum_bytes_per_element:g}",
         ),
+        ("arithmetic", _arithmetic(profile)),
         ("network ports", "not known" if profile.network_ports is None else str(profile.network_ports)),
         ("board power", "not known" if profile.board_power_w is None else f"{profile.board_power_w:g} W"),
     ]
@@ -44,6 +45,12 @@ def _memory(profile: Profile) -> str:
         spill = profile.external_memory
         text += f"; {spill.capacity_bytes / 1e9:g} GB outside at {spill.bytes_per_s / 1e9:g} GB/s"
     return text
+
+
+def _arithmetic(profile: Profile) -> str:
+    formats = profile.arithmetic
+    sums = f", sums in {formats.accumulator_bits} bits" if formats.accumulator_bits else ""
+    return f"matrix products in {formats.matrix}{sums}; vector operations in {formats.vector}"
 
 
 def _link(link: LinkProfile) -> str:

@@ -116,6 +116,18 @@ class ExternalMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """Names of the number formats that an overlay computes in; `bench.numerics.formats` defines them."""
+
+    matrix: str = "float32"
+    """Of the operands of matrix products."""
+    vector: str = "float32"
+    """Of elementwise operations."""
+    accumulator_bits: int | None = None
+    """Width of integer sums; None where the matrix format is not an integer one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """One kind of FPGA with its overlay, its links and its memory."""
 
@@ -136,6 +148,7 @@ class Profile:
     """Weights count as on-chip even where they do not fit (as a paper simulated them)."""
     external_memory: ExternalMemory | None = None
     board_power_w: float | None = None
+    arithmetic: Arithmetic = Arithmetic()
     network_ports: int | None = None
     """Cables that a card takes; None: no limit is known."""
     summary: str = ""

@@ -69,6 +69,44 @@ class WholeNumber(Number):
         return self
 
 
+class Statement(FileModel):
+    """A name with where it comes from, and how (``kind``, as of a `Number`)."""
+
+    value: str
+    kind: Literal["published", "derived", "assumed"]
+    source: Text = Field(description="where it is stated, or why this is assumed")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_mapping(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise ValueError(
+                "should be a mapping with value, kind and source, "
+                "for example {value: int8, kind: published, source: ...}"
+            )
+        return data
+
+
+class MatrixFormat(Statement):
+    """A number format of matrix products."""
+
+    value: Literal["float32", "float16", "bfloat16", "int8", "int8-tensor", "bfp2", "bfp3", "bfp4", "bfp5"]
+
+
+class VectorFormat(Statement):
+    """A number format of elementwise operations."""
+
+    value: Literal["float32", "float16", "bfloat16", "fixed27", "fixed32"]
+
+
+class Width(WholeNumber):
+    """Bits of an integer, sign included."""
+
+    value: Annotated[float, Field(ge=16, le=62)]
+    unit: Literal["bit"]
+    factors: ClassVar[dict[str, float]] = {"bit": 1.0}
+
+
 class Count(WholeNumber):
     """How many of something, at least one."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, model_validator
 
 from bench.files import FileModel, json_schema
-from bench.hardware.profile import BatchCore, ExternalMemory, LinkProfile, Overlay, Profile
+from bench.hardware.profile import Arithmetic, BatchCore, ExternalMemory, LinkProfile, Overlay, Profile
 from bench.hardware.quantities import (
     Bandwidth,
     Count,
@@ -17,9 +17,12 @@ from bench.hardware.quantities import (
     Fraction,
     Frequency,
     InverseBandwidth,
+    MatrixFormat,
     Power,
     Size,
     Text,
+    VectorFormat,
+    Width,
 )
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
@@ -151,11 +154,33 @@ class MemoryFile(FileModel):
 
 
 class ElementsFile(FileModel):
-    """Number formats: what one element takes."""
+    """What one element takes."""
 
     weight: ElementSize
     vector: ElementSize = Field(description="of x, h or c on a link")
     partial_sum: ElementSize = Field(description="of a partial sum on a link")
+
+
+class ArithmeticFile(FileModel):
+    """Number formats that the overlay computes in; `bench.numerics.formats` says what they are."""
+
+    matrix: MatrixFormat = Field(description="of matrix products")
+    accumulator: Width | None = Field(default=None, description="of integer sums; for int8 formats alone")
+    vector: VectorFormat = Field(description="of elementwise operations")
+
+    @model_validator(mode="after")
+    def _integers_have_a_width(self) -> ArithmeticFile:
+        if self.matrix.value.startswith("int8") != (self.accumulator is not None):
+            raise ValueError(
+                f"an accumulator has a width where the matrix format is int8 or int8-tensor, and only there; "
+                f"it is {self.matrix.value}"
+            )
+        return self
+
+    def arithmetic(self) -> Arithmetic:
+        """The value that `bench.numerics` reads."""
+        bits = int(self.accumulator.base) if self.accumulator else None
+        return Arithmetic(self.matrix.value, self.vector.value, bits)
 
 
 class ProfileFile(FileModel):
@@ -168,6 +193,7 @@ class ProfileFile(FileModel):
     overlay: OverlayFile
     memory: MemoryFile
     elements: ElementsFile
+    arithmetic: ArithmeticFile
     links: list[LinkFile] = Field(min_length=1, description="the first is the default")
     network_ports: Count | None = Field(
         default=None, description="cables a card takes; left out: no limit is known"
@@ -198,6 +224,7 @@ class ProfileFile(FileModel):
             ignore_weight_capacity=memory.ignore_weight_capacity,
             external_memory=memory.external.memory() if memory.external else None,
             board_power_w=self.board_power.base if self.board_power else None,
+            arithmetic=self.arithmetic.arithmetic(),
             network_ports=int(self.network_ports.base) if self.network_ports else None,
             summary=self.summary,
         )

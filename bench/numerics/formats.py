@@ -27,6 +27,7 @@ from itertools import product
 from typing import Literal, cast
 
 from bench.errors import unknown_name
+from bench.hardware.profile import Profile
 from bench.numerics.activations import Activation
 
 Matrix = Literal["float32", "float16", "bfloat16", "int8", "int8-tensor", "bfp2", "bfp3", "bfp4", "bfp5"]
@@ -91,3 +92,18 @@ def load_format(name: str) -> NumberFormat:
     if name not in FORMATS:
         raise unknown_name("format", name, FORMATS)
     return FORMATS[name]
+
+
+def overlay_format(profile: Profile) -> NumberFormat:
+    """The format that the overlay of ``profile`` computes in, with exact activations.
+
+    A native vector has as many elements as a tile has engines.
+    """
+    arithmetic = profile.arithmetic
+    base = load_format(arithmetic.matrix)
+    return replace(
+        base,
+        vector=cast(Vector, arithmetic.vector),
+        accumulator_bits=arithmetic.accumulator_bits or base.accumulator_bits,
+        native=profile.overlay.engines,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import pytest
 
@@ -13,7 +13,8 @@ from bench.errors import UserError
 from bench.evaluate import emulated_cycles, evaluate
 from bench.hardware.describe import describe
 from bench.hardware.files import HW_PROFILES, load_profile, make_cluster, profile_names
-from bench.hardware.profile import Profile
+from bench.hardware.profile import Arithmetic, Profile
+from bench.hardware.quantities import MatrixFormat, VectorFormat
 from bench.hardware.schema import schema_text
 from bench.partitioners import load_partitioner
 from bench.workloads.catalogue import load_workload
@@ -269,6 +270,20 @@ def test_only_the_nx_has_a_batch_core(profile: Profile) -> None:
     assert (profile.overlay.vectors_per_pass > 1) == (profile.overlay.batch_core is not None)
 
 
+@pytest.mark.parametrize(
+    ("name", "arithmetic"),
+    [
+        ("s10-gx2800-dac20", Arithmetic("int8", "fixed27", 27)),
+        ("s10-gx2800-fccm19", Arithmetic("int8", "fixed27", 27)),
+        ("s10-nx2100", Arithmetic("int8", "fixed32", 32)),
+        ("brainwave-s10", Arithmetic("bfp2", "float16", None)),
+    ],
+)
+def test_arithmetic_of_published_overlays(name: str, arithmetic: Arithmetic) -> None:
+    """FCCM 2019: 27-bit vector operations; FPT 2020: int32; ISCA 2018: 1s.5e.2m and float16."""
+    assert load_profile(name).arithmetic == arithmetic
+
+
 def test_schema_is_current() -> None:
     """docs/schemas/profile.schema.json is what the code generates."""
     path = ROOT / "docs/schemas/profile.schema.json"
@@ -287,8 +302,15 @@ def test_guide_example(tmp_path: Path) -> None:
     assert profile.link().beat_bytes == 32
     assert profile.weight_memory_bytes == int(28 * 2**20 * 0.6)
     assert profile.partial_sum_bytes_per_element == 4
+    assert profile.arithmetic == Arithmetic("int8", "fixed32", 32)
     assert make_cluster(profile, 2, "ring").link.name == "cable"
     assert load_profile("my-board", folder=tmp_path) == profile
+
+
+def _names(statement: type[MatrixFormat | VectorFormat]) -> tuple[str, ...]:
+    """The names that a statement of a profile may have."""
+    names: tuple[str, ...] = get_args(statement.model_fields["value"].annotation)
+    return names
 
 
 def test_guide_names_all_units(tmp_path: Path) -> None:
@@ -300,6 +322,9 @@ def test_guide_names_all_units(tmp_path: Path) -> None:
         for unit in listed.split('"')[1::2]
     }
     units -= {"published", "measured", "derived", "fitted", "assumed"}
+    formats = {name for one in (MatrixFormat, VectorFormat) for name in _names(one)}
+    assert all(name in GUIDE for name in formats)
+    units -= formats
     assert {"ns", "us", "GB/s"} <= units
     assert all(unit in table for unit in units)
 
@@ -324,6 +349,12 @@ def test_guide_names_all_units(tmp_path: Path) -> None:
          ["links[0]", "exactly one"]),
         ("  tiles:", "  tile:", ["overlay.tile", "did you mean 'tiles'"]),
         ("name: my-board", "name: my board", ["name", "got 'my board'"]),
+        ("{value: int8, kind: published", "{value: int9, kind: published",
+         ["arithmetic.matrix.value", "'int8'", "got 'int9'"]),
+        ("  matrix: {value: int8,", "  matrix: {value: bfp2,", ["arithmetic", "width", "bfp2"]),
+        ("  accumulator: {value: 32", "  accumulator: {value: 8", ["arithmetic.accumulator.value", "got 8"]),
+        ('{value: fixed32, kind: published, source: "our design"}', "fixed32",
+         ["arithmetic.vector", "mapping", "got 'fixed32'"]),
     ],
 )  # fmt: skip
 def test_refused(tmp_path: Path, old: str, new: str, expected: list[str]) -> None:
