@@ -20,11 +20,17 @@ class Ownership:
 
     ``blocks``: (layer, matrix) -> its blocks, by device. ``owners``: vector -> row range
     -> devices that compute it. ``needs``: vector -> device -> row ranges it must hold.
+    ``replicas``: (layer, matrix, rows, columns) -> devices that hold the block.
     """
 
     blocks: dict[tuple[str, str], tuple[Block, ...]]
     owners: dict[Vector, dict[Range, tuple[int, ...]]]
     needs: dict[Vector, dict[int, tuple[Range, ...]]]
+    replicas: dict[tuple[str, str, Range, Range], tuple[int, ...]]
+
+    def holders(self, block: Block) -> tuple[int, ...]:
+        """Devices that hold the same block, ascending."""
+        return self.replicas[block.layer, block.matrix, block.rows, block.cols]
 
     def consumers(self, vector: Vector, rows: Range) -> tuple[int, ...]:
         """Devices that need any of ``rows`` and do not compute them, ascending."""
@@ -68,8 +74,10 @@ def producer_rows(feed: Input, offset: int, cols: Range) -> list[Range]:
 def index_plan(plan: Plan, workload: Workload) -> Ownership:
     """Index ``plan``, which must be valid for ``workload``."""
     blocks: dict[tuple[str, str], list[Block]] = defaultdict(list)
+    replicas: dict[tuple[str, str, Range, Range], list[int]] = defaultdict(list)
     for block in plan.blocks:
         blocks[block.layer, block.matrix].append(block)
+        replicas[block.layer, block.matrix, block.rows, block.cols].append(block.device)
     owners: dict[Vector, dict[Range, list[int]]] = defaultdict(lambda: defaultdict(list))
     for owned in plan.vectors:
         owners[owned.layer, owned.stage][owned.rows].append(owned.device)
@@ -105,6 +113,7 @@ def index_plan(plan: Plan, workload: Workload) -> Ownership:
             vector: {device: tuple(sorted(ranges)) for device, ranges in sorted(by_device.items())}
             for vector, by_device in needs.items()
         },
+        replicas={block: tuple(sorted(devices)) for block, devices in replicas.items()},
     )
 
 

@@ -19,6 +19,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.plans.operations import Operation
+
 Ints = NDArray[np.int64]
 
 
@@ -118,6 +120,8 @@ class Instruction:
     """Instruction words: more than one where a result goes to several vector files."""
     results: Results | None = None
     """MATRIX: set for a batch core."""
+    does: tuple[Operation, ...] = ()
+    """What it does to data; empty where another instruction of the same chain does it."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bench.plans.operations import Operation
 from bench.plans.program import Dependence, Instruction, Wait
 
 Key = tuple[Any, ...]
@@ -34,6 +35,7 @@ class Stream:
         self._keys: list[Key] = []
         self._index: dict[Key, int] = {}
         self._aliases: dict[Key, Key] = {}
+        self._more: dict[Key, tuple[Operation, ...]] = {}
 
     def append(self, key: Key, lag: int, needs: list[Need], instruction: Instruction) -> None:
         """Add an instruction that runs for time step s in iteration s + ``lag``."""
@@ -46,6 +48,10 @@ class Stream:
     def alias(self, key: Key, existing: Key) -> None:
         """Let ``key`` stand for ``existing``, which may be added later."""
         self._aliases[key] = existing
+
+    def add(self, key: Key, does: Operation) -> None:
+        """Let the instruction with this key, which may come later, do something more."""
+        self._more[key] = (*self._more.get(key, ()), does)
 
     def knows(self, key: Key) -> bool:
         """Whether an instruction has this key already."""
@@ -77,5 +83,6 @@ class Stream:
                 mine = (need.wait, need.early)
                 waits[on, back] = min(waits.get((on, back), mine), mine)
             found = tuple(Dependence(*key, *how) for key, how in sorted(waits.items()))
-            resolved.append(replace(instruction, waits=found))
+            does = (*instruction.does, *self._more.get(self._keys[n], ()))
+            resolved.append(replace(instruction, waits=found, does=does))
         return tuple(resolved)

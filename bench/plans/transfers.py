@@ -14,15 +14,17 @@ from functools import partial
 
 from bench.hardware.profile import Cluster
 from bench.hardware.topology import Topology
+from bench.plans.operations import AddSums, Move, Operation, Register, SumRows
 from bench.plans.program import Instruction, Start, Unit
 from bench.plans.stream import Key, Need, Stream
+from bench.plans.sums import Parts
 from bench.workloads.model import Layer
 
 NO_GROUP = -1
 """The group of a hop that no device group's time step waits for."""
 
-AddVector = Callable[[Key, int, list[Need]], None]
-"""Appends the vector instruction that adds what has arrived: its key, its device, its needs."""
+AddVector = Callable[[Key, int, list[Need], tuple[Operation, ...]], None]
+"""Appends the vector instruction that adds what has arrived: its key, device, needs and what it does."""
 
 
 class Exchange:
@@ -47,7 +49,14 @@ class Exchange:
         self._collected: list[tuple[int, Callable[[], None]]] = []
 
     def multicast(
-        self, tag: Key, source: int, targets: tuple[int, ...], needs: list[Need], size_bytes: int, what: str
+        self,
+        tag: Key,
+        source: int,
+        targets: tuple[int, ...],
+        needs: list[Need],
+        size_bytes: int,
+        what: str,
+        does: Move,
     ) -> None:
         """One message along the tree of routes to ``targets``; its arrivals get the keys (*tag, device)."""
         links = self._topology.links
@@ -66,21 +75,23 @@ class Exchange:
                 before = [Need((*tag, links[tree[parent][0]].destination), 0)]
             levels.append(levels[parent] + 1 if parent >= 0 else 0)
             here = links[link].destination
-            self._hop((*tag, here), link, before, size_bytes, what, levels[-1], inside=here in inside)
+            inner = here in inside
+            self._hop((*tag, here), link, before, size_bytes, what, levels[-1], does, inside=inner)
 
     def reduce(
         self,
         tag: Key,
         owner: int,
-        senders: list[int],
+        senders: dict[int, Parts],
         needs: dict[int, list[Need]],
         size_bytes: int,
         what: str,
         add: AddVector,
-    ) -> list[Key]:
+    ) -> list[tuple[Key, Parts]]:
         """Partial sums on their way to ``owner``, each device adding what it receives to its own.
 
-        Returns the keys of the messages that arrive at ``owner``.
+        Returns what arrives at ``owner``: keys of messages, with the sums they carry. A node that
+        is no device (a switch, a host) adds nothing: it forwards each message.
         """
         links = self._topology.links
         towards: dict[int, int] = {}
@@ -90,20 +101,25 @@ class Exchange:
             for hop, link in enumerate(path):
                 towards[links[link].source] = link
                 distance[links[link].source] = len(path) - hop
-        arrived: dict[int, list[Key]] = defaultdict(list)
+        arrived: dict[int, list[tuple[Key, Parts]]] = defaultdict(list)
         level: dict[int, int] = defaultdict(int)
         for node in sorted(towards, key=lambda n: (-distance[n], n)):
-            wait = [Need(key, 0) for key in arrived[node]]
-            if node in senders:
-                wait += needs[node]
-                if arrived[node]:
-                    added = ("added", *tag, node)
-                    self._collected.append((level[node], partial(add, added, node, wait)))
-                    wait = [Need(added, 0)]
-            key = ("reduced", *tag, node)
-            self._hop(key, towards[node], wait, size_bytes, what, level[node], inside=True)
+            own = [(needs[node], senders[node])] if node in senders else []
+            out = own + [([Need(key, 0)], parts) for key, parts in arrived[node]]
+            if len(out) > 1 and node in self._group_of:
+                added, total = ("added", *tag, node), _total([parts for _, parts in out])
+                does = tuple(
+                    AddSums(tuple(parts[n] for _, parts in out), part.register)
+                    for n, part in enumerate(total)
+                )
+                wait = [need for waits, _ in reversed(out) for need in waits]
+                self._collected.append((level[node], partial(add, added, node, wait, does)))
+                out = [([Need(added, 0)], total)]
             target = links[towards[node]].destination
-            arrived[target].append(key)
+            for n, (wait, parts) in enumerate(out):
+                key = ("reduced", *tag, node, n)
+                self._hop(key, towards[node], wait, size_bytes, what, level[node], Move(parts), inside=True)
+                arrived[target].append((key, parts))
             level[target] = max(level[target], level[node] + 1)
         return arrived[owner]
 
@@ -114,7 +130,16 @@ class Exchange:
         self._collected.clear()
 
     def _hop(
-        self, key: Key, link: int, needs: list[Need], size_bytes: int, what: str, level: int, *, inside: bool
+        self,
+        key: Key,
+        link: int,
+        needs: list[Need],
+        size_bytes: int,
+        what: str,
+        level: int,
+        does: Move,
+        *,
+        inside: bool,
     ) -> None:
         """One hop; ``inside``: for the layer's own group, whose time step ends with it.
 
@@ -141,5 +166,21 @@ class Exchange:
             device=hop.source,
             to_device=hop.destination,
             size_bytes=size_bytes,
+            does=(does,),
         )
         self._collected.append((level, partial(self._stream.append, key, self._skew, needs, instruction)))
+
+
+def _total(terms: list[Parts]) -> Parts:
+    """The sums that adding ``terms``, which are alike, makes."""
+    return tuple(
+        SumRows(
+            Register(
+                same[0].register.layer,
+                same[0].register.sum,
+                tuple(sorted(origin for part in same for origin in part.register.origins)),
+            ),
+            same[0].rows,
+        )
+        for same in zip(*terms, strict=True)
+    )

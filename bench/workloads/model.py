@@ -72,6 +72,12 @@ class Layer:
         return self.projection_size or self.hidden_size
 
     @property
+    def input_terms(self) -> int:
+        """Vectors that are added up to make the layer's input; 1: nothing is added."""
+        counts = [feed.time_reduction if feed.reduction == "sum" else 1 for feed in self.inputs]
+        return sum(counts) if self.combine == "sum" else max(counts)
+
+    @property
     def gate_count(self) -> int:
         """Gates that have an input matrix (mLSTM: four gates and the multiplicative state)."""
         return {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1, "mlstm": 5, "linear": 1}[self.cell]
