@@ -11,6 +11,7 @@ PY ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11, \
 VENV    := .venv
 BIN     := $(VENV)/bin
 JOBS    ?= 2
+TORCH   ?= 2.13.0
 LOCKS   := requirements.lock bootstrap.lock
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 # Tools start each other by name (snakemake starts `bench` and `papermill`): .venv comes first.
@@ -32,7 +33,7 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_SYSTEM_CERTS = true
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce test lint bench lock clean distclean
+.PHONY: help env reproduce test lint bench torch lock clean distclean
 # A half-made stamp would pass for a finished step.
 .DELETE_ON_ERROR:
 
@@ -41,6 +42,7 @@ help:
 	@echo 'make test        linters, types and all tests  (ARGS="-k name" is given to pytest)'
 	@echo 'make bench       time the benchmarks in tests/benchmarks'
 	@echo 'make lint        linters and types only'
+	@echo 'make torch       add PyTorch, with which some tests compare  (not locked; TORCH=... picks the version)'
 	@echo 'make env         the locked environment in .venv  (PY=... picks the interpreter)'
 	@echo 'make lock        write the locks again  (ARGS=--upgrade takes newer versions)'
 	@echo 'make clean       remove what runs write;  make distclean: and .venv'
@@ -76,6 +78,12 @@ $(VENV)/.bootstrap: bootstrap.lock
 	  echo 'making $(VENV) with $(PY)'; $(PY) -m venv --clear $(VENV); }
 	@$(BIN)/python -m pip install -qq --require-hashes -r bootstrap.lock
 	@touch $@
+
+# PyTorch stays out of the lock: its hashes would be those of one build for one kind of machine. pip takes
+# the build that it is configured to find; a sync with a changed lock removes it again.
+torch: env
+	@$(BIN)/python -c 'import torch; assert torch.__version__.split("+")[0] == "$(TORCH)"' 2>/dev/null || \
+	  $(BIN)/python -m pip install -qq --upgrade-strategy only-if-needed 'torch==$(TORCH)'
 
 # The locks are replaced only when both are complete and hold no address of an index.
 lock: $(VENV)/.bootstrap
