@@ -1,4 +1,4 @@
-"""The ``bench`` command: list, show, run and validate, and the steps that the Snakefile calls.
+"""The ``bench`` command: list, show, run, export and validate, and the steps that the Snakefile calls.
 
 Commands import what they need when they run, so that each starts at once.
 """
@@ -93,6 +93,19 @@ def run(
     cluster = (profile, topology, link, link_latency_ns, fpgas)
     solved = cli_run.run_point(workload, cluster, partitioner, param or [], save_plan, as_json=as_json)
     raise typer.Exit(0 if solved else 1)
+
+
+@app.command(epilog="Example: bench export --workload dac20/blstm-4 --out blstm-4.onnx --steps 8")
+def export(
+    workload: Annotated[str, typer.Option(help="Catalogue name, file, or a layer like lstm-1024-b1-t25.")],
+    out: Annotated[Path, typer.Option(help="The ONNX file to write.")],
+    seed: Annotated[int, typer.Option(help="Of the random weights.")] = 0,
+    steps: Annotated[int | None, typer.Option(min=1, help="Time steps, instead of the workload's.")] = None,
+) -> None:
+    """Write a workload as an ONNX model with random weights, so that other tools can run the same."""
+    from bench import cli_export
+
+    cli_export.export_workload(workload, out, seed, steps)
 
 
 @app.command(epilog="Example: bench validate models/mine.yaml hw_profiles/board.yaml config/mine.yaml")
