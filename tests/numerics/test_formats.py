@@ -196,6 +196,7 @@ def test_exponents_have_five_bits() -> None:
     """Below 2^-15 and above 2^17 there is no exponent: values vanish or saturate."""
     assert round_bfp(np.array([[2.0**-15, 2.0**-19]]), 2, 2).tolist() == [[2.0**-15, 0.0]]
     assert round_bfp(np.array([[2.0**-18]]), 2, 2).tolist() == [[0.0]]
+    assert round_bfp(np.array([[1.5 * 2.0**-15]]), 2, 2).tolist() == [[1.5 * 2.0**-15]]
     assert round_bfp(np.array([[1e9]]), 2, 2).tolist() == [[3 * 2.0**15]]
 
 
@@ -283,3 +284,34 @@ def test_matrix_floats_add_in_more_than_their_own_format() -> None:
     accumulators = one.product(block, one.operand(layer, product, np.ones((1, 2), dtype=np.float32)))
     assert accumulators.tolist() == [[2049.0]]
     assert one.gate_sum(layer, "h", (0, 1), accumulators).tolist() == [[2048.0]]
+
+
+def test_biases_and_states_are_held_in_the_vector_format() -> None:
+    """1 + 2^-11 is 1 in float16 as a bias, a state or data; added to 2^-11 that stays 1."""
+    fine = np.array([1 + 2.0**-11], dtype=np.float32)
+    layer = Layer("a", "lstm", 1, 1, 1)
+    parameters = Parameters({}, {("a", "i"): fine}, {("a", "c"): fine[np.newaxis]})
+    one = Numbers(FORMATS["float16"], Workload("w", (layer,)), parameters)
+    assert one.gate_sum(layer, "i", (0, 1), np.array([[2.0**-11]])).tolist() == [[1.0]]
+    assert one.initial(layer, "c").tolist() == [[1.0]]
+    assert one.initial(layer, "h").tolist() == [[0.0]]
+    assert one.external(fine).tolist() == [1.0]
+
+
+@given(st.data())
+def test_rows_can_be_split_without_changing_a_bit(data: st.DataObject) -> None:
+    """Below float32 a product's rows do not depend on which others a device holds, nor on the batch."""
+    layer = Layer("a", "linear", data.draw(st.integers(1, 300)), 60, 1)
+    random = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    weights = {("a", "h.x"): random.uniform(-0.5, 0.5, (60, layer.input_size)).astype(np.float32)}
+    name = data.draw(st.sampled_from(["float16", "bfloat16", "int8", "bfp2", "bfp5"]))
+    one = Numbers(replace(FORMATS[name], native=40), WORKLOAD, Parameters(weights), {("a", "x"): 4.0})
+    (product,) = cell_program(layer).products
+    operand = one.operand(layer, product, random.standard_normal((3, layer.input_size)).astype(np.float32))
+    cols = (0, layer.input_size)
+    whole = one.product(one.weights(layer, product, (0, 60), cols), operand)
+    cut = data.draw(st.integers(1, 59))
+    parts = [one.product(one.weights(layer, product, rows, cols), operand) for rows in ((0, cut), (cut, 60))]
+    assert np.array_equal(whole, np.concatenate(parts, axis=1))
+    block = one.weights(layer, product, (0, 60), cols)
+    assert np.array_equal(whole, np.concatenate([one.product(block, operand[n : n + 1]) for n in range(3)]))

@@ -270,6 +270,19 @@ def test_accuracy_orders_the_formats() -> None:
     assert all(row["max_abs_error"] <= row["max_abs_error_any_layer"] for row in rows)
 
 
+def test_accuracy_is_of_the_last_layers() -> None:
+    """A decoder's output is its top layer's, although that feeds the bottom of the next step."""
+    bottom = Layer("a", "lstm", 4, 6, T, (Input("b", 4, delay=1),))
+    loop = Workload("loop", (bottom, Layer("b", "gru", 6, 4, T, (Input("a", 6),))))
+    (row,) = accuracy(loop, ["bfp2"], seed=2)
+    parameters, inputs = random_parameters(loop, 2), random_inputs(loop, 2)
+    low = run_whole(loop, parameters, inputs, FORMATS["bfp2"])
+    reference = run_whole(loop, parameters, inputs)
+    errors = {name: max_error(reference[name], low[name]) for name in low}
+    assert row["max_abs_error"] == errors["b"]
+    assert row["max_abs_error_any_layer"] == max(errors.values())
+
+
 def test_accuracy_repeats() -> None:
     """The same workload and seed give the same rows; another seed others."""
     workload = Workload("w", (Layer("a", "gru", 8, 8, 3),))
