@@ -18,6 +18,7 @@ MODELS = Path(__file__).resolve().parents[2] / "models"
 """The repository's workload files."""
 
 _SINGLE = re.compile(r"(lstm|gru|rnn|gemv)-(\d{1,9})-b(\d{1,9})-t(\d{1,9})")
+_ONNX = re.compile(r"(.+?\.onnx)(?::(.+))?")
 _IN_FILE = re.compile(r"(.+\.ya?ml)(?::(.+))?")
 _CELLS: dict[str, Cell] = {"lstm": "lstm", "gru": "gru", "rnn": "rnn_tanh", "gemv": "linear"}
 
@@ -33,10 +34,16 @@ def load_workload(name_or_path: str, *, models: Path = MODELS) -> Workload:
     One of: a catalogue name (``dac20/blstm-4``); a YAML file with one workload, or
     ``file.yaml:name``; a single layer spelled out (``lstm-1024-b1-t25``, ``gru-...``,
     ``rnn-...`` with tanh: input as wide as hidden, both products counted; ``gemv-...`` is a
-    square matrix times a vector each step).
+    square matrix times a vector each step); an ONNX file, with the sizes that it leaves open
+    behind a colon (``model.onnx``, ``model.onnx:steps=25,batch=1``).
 
     Raises UserError: nothing of this name (with near names), or a wrong file.
     """
+    model = _ONNX.fullmatch(name_or_path)
+    if model:
+        from bench.workloads.onnx_import.importer import load_onnx  # the onnx package is slow to import
+
+        return load_onnx(Path(model[1]), model[2])
     in_file = _IN_FILE.fullmatch(name_or_path)
     if in_file:
         return workload_from_yaml(Path(in_file[1]), in_file[2])

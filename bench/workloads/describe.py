@@ -8,7 +8,7 @@ from bench.workloads.model import EXTERNAL, Input, Layer, Workload, phases
 def describe(workload: Workload) -> str:
     """Layers by phase, weights, MACs, source and assumptions, as lines of plain text."""
     lines = [
-        f"{workload.name}: {_count(len(workload.layers), 'layer')}, {_count(workload.steps, 'time step')}, "
+        f"{workload.name}: {counted(len(workload.layers), 'layer')}, {counted(workload.steps, 'time step')}, "
         f"batch {workload.batch}",
         f"  weights {workload.weights:,} ({workload.weights / 1e6:.1f} M), "
         f"MACs a run {workload.macs:,} ({workload.macs / 1e9:.3g} G)",
@@ -39,14 +39,18 @@ def _layer(layer: Layer) -> str:
         "input product skipped" if layer.skip_input else "",
         f"after {', '.join(layer.after)}" if layer.after else "",
     ]
-    sign = " + " if layer.combine == "sum" else ", "
     parts = [
         f"{layer.name}: {layer.cell} {layer.input_size} -> {layer.hidden_size}",
         *(option for option in options if option),
-        _count(layer.steps, "step"),
-        "from " + sign.join(_input(feed) for feed in layer.inputs),
+        counted(layer.steps, "step"),
+        f"from {joined_feeds(layer)}",
     ]
     return "; ".join(parts)
+
+
+def joined_feeds(layer: Layer) -> str:
+    """What feeds a layer: names with a comma (concatenated) or a plus (summed) between them."""
+    return (" + " if layer.combine == "sum" else ", ").join(_input(feed) for feed in layer.inputs)
 
 
 def _input(feed: Input) -> str:
@@ -59,5 +63,6 @@ def _input(feed: Input) -> str:
     return f"{name} ({', '.join(notes)})" if notes else name
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural but for one."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,410 @@
+"""How layers of ONNX files are connected: data movements, sums, reversals, bodies, functions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from bench.numerics.whole import run_whole
+from bench.workloads.check import check_workload
+from bench.workloads.model import EXTERNAL, Input
+from bench.workloads.onnx_import.importer import Imported, import_onnx
+from tests.workloads.onnx_models import FLOAT, INT64, Draft, Network, network, run_model, worst
+
+TOLERANCE = 1e-5
+T, B, X, H = 6, 2, 3, 4
+
+
+def data(*shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """Numbers to feed."""
+    return np.random.default_rng(3).uniform(-1, 1, shape).astype(np.float32)
+
+
+def difference(net: Network) -> float:
+    """Between the workload computed here and the values in ONNX Runtime."""
+    check_workload(net.imported.workload)
+    return worst(run_whole(net.imported.workload, net.parameters, net.inputs), net.expected)
+
+
+def feeds(imported: Imported, layer: str) -> list[str]:
+    """Producers of a layer's inputs."""
+    return [feed.producer for feed in imported.workload.layer(layer).inputs]
+
+
+def torch_merge(draft: Draft, y: str, name: str) -> str:
+    """How PyTorch's exporter joins the directions of Y: (T, D, B, H) to (T, B, D * H)."""
+    moved = draft.add("Transpose", [y], f"{name}.t", perm=[0, 2, 1, 3])
+    return draft.add("Reshape", [moved, draft.constant(f"{name}.shape", [0, 0, -1])], f"{name}.joined")
+
+
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_bidirectional_stack(symbolic: bool, tmp_path: Path) -> None:
+    """Two bidirectional layers, joined as PyTorch does: both directions feed both, in order."""
+    draft = Draft()
+    x = draft.input("x", *(("time", "items") if symbolic else (T, B)), X)
+    low = draft.rnn("LSTM", x, (X, H), "low", direction="bidirectional")
+    top = draft.rnn("LSTM", torch_merge(draft, low, "low"), (2 * H, 5), "top", direction="bidirectional")
+    path = draft.save(tmp_path / "m.onnx", top)
+    sizes = {"steps": T, "batch": B} if symbolic else {}
+    net = network(path, {"x": data(T, B, X)}, **sizes)
+    assert net.imported.workload.layer("top.bwd").inputs == (Input("low.fwd", H), Input("low.bwd", H))
+    assert not any(net.imported.workload.layer(name).after for name in ("top.fwd", "top.bwd"))
+    assert not net.imported.notes
+    assert difference(net) < TOLERANCE
+
+
+def test_interleaved_directions(tmp_path: Path) -> None:
+    """Elements of both directions in turn are the same network with the columns of W in another order."""
+    draft = Draft()
+    low = draft.rnn("GRU", draft.input("x", T, B, X), (X, H), "low", direction="bidirectional")
+    moved = draft.add("Transpose", [low], "moved", perm=[0, 2, 3, 1])
+    mixed = draft.add("Reshape", [moved, draft.constant("shape", [0, 0, 2 * H])], "mixed")
+    top = draft.rnn("GRU", mixed, (2 * H, H), "top")
+    net = network(draft.save(tmp_path / "m.onnx", top), {"x": data(T, B, X)})
+    assert feeds(net.imported, "top") == ["low.fwd", "low.bwd"]
+    assert difference(net) < TOLERANCE
+
+
+def test_mixed_up_items(tmp_path: Path) -> None:
+    """A reshape that mixes batch items and elements is no feed: the input counts as external."""
+    draft = Draft()
+    low = draft.rnn("GRU", draft.input("x", T, B, X), (X, H), "low")
+    mixed = draft.add("Transpose", [low], "moved", perm=[0, 1, 3, 2])
+    mixed = draft.add("Reshape", [mixed, draft.constant("shape", [T, B, H])], "mixed")
+    top = draft.rnn("GRU", mixed, (H, H), "top")
+    net = network(draft.save(tmp_path / "m.onnx", top), {"x": data(T, B, X)})
+    assert feeds(net.imported, "top") == [EXTERNAL]
+    assert net.imported.workload.layer("top").after == ("low",)
+    assert "depends on low through operators" in net.imported.notes[0]
+    assert difference(net) < TOLERANCE
+
+
+def test_pyramid(tmp_path: Path) -> None:
+    """Two steps of a bidirectional layer joined into one: time reduction."""
+    draft = Draft()
+    low = draft.rnn("LSTM", draft.input("x", T, B, X), (X, H), "low", direction="bidirectional")
+    joined = torch_merge(draft, low, "low")
+    batch_first = draft.add("Transpose", [joined], "b", perm=[1, 0, 2])
+    pairs = draft.add("Reshape", [batch_first, draft.constant("half", [B, T // 2, 4 * H])], "pairs")
+    again = draft.add("Transpose", [pairs], "again", perm=[1, 0, 2])
+    top = draft.rnn("LSTM", again, (4 * H, H), "top", direction="bidirectional")
+    net = network(draft.save(tmp_path / "m.onnx", top), {"x": data(T, B, X)})
+    layer = net.imported.workload.layer("top.bwd")
+    assert layer.steps == T // 2
+    assert [feed.time_reduction for feed in layer.inputs] == [2, 2]
+    assert difference(net) < TOLERANCE
+
+
+def test_concat_with_data_from_outside(tmp_path: Path) -> None:
+    """Several producers and other data side by side."""
+    draft = Draft()
+    x = draft.input("x", T, B, X)
+    squeeze = draft.constant("one", [1])
+    a, b = (draft.add("Squeeze", [draft.rnn("RNN", x, (X, H), n), squeeze], f"{n}s") for n in ("a", "b"))
+    side = draft.input("side", T, B, 2)
+    joined = draft.add("Concat", [b, side, a, side], "joined", axis=-1)
+    top = draft.rnn("LSTM", joined, (2 * H + 4, H), "top")
+    net = network(draft.save(tmp_path / "m.onnx", top), {"x": data(T, B, X), "side": data(T, B, 2)})
+    assert net.imported.workload.layer("top").inputs == (Input("b", H), Input(EXTERNAL, 4), Input("a", H))
+    assert difference(net) < TOLERANCE
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_residual(outside: bool, tmp_path: Path) -> None:
+    """A residual Add is a sum of inputs, of two layers or of a layer and data from outside."""
+    draft = Draft()
+    x = draft.input("x", T, B, H)
+    squeeze = draft.constant("one", [1])
+    low = draft.add("Squeeze", [draft.rnn("LSTM", x, (H, H), "low"), squeeze], "low.s")
+    if outside:
+        top = draft.rnn("LSTM", draft.add("Add", [low, x], "sum"), (H, H), "top")
+    else:
+        mid = draft.add("Squeeze", [draft.rnn("LSTM", low, (H, H), "mid"), squeeze], "mid.s")
+        top = draft.rnn("LSTM", draft.add("Add", [mid, low], "sum"), (H, H), "top")
+    net = network(draft.save(tmp_path / "m.onnx", top), {"x": data(T, B, H)})
+    layer = net.imported.workload.layer("top")
+    assert layer.combine == "sum"
+    assert feeds(net.imported, "top") == (["low", EXTERNAL] if outside else ["mid", "low"])
+    assert layer.after == ()
+    assert difference(net) < TOLERANCE
+
+
+@pytest.mark.parametrize("between", ["Relu", "MatMul", "half"])
+def test_other_operators_between(between: str, tmp_path: Path) -> None:
+    """What is computed between two layers makes the second one wait, and is noted; a part of h too."""
+    draft = Draft()
+    low = draft.rnn("LSTM", draft.input("x", T, B, X), (X, H), "low")
+    low = draft.add("Squeeze", [low, draft.constant("one", [1])], "low.s")
+    width = H
+    if between == "half":
+        ends = [draft.constant(n, [v]) for n, v in (("start", 0), ("end", H // 2), ("axis", 2))]
+        mid, width = draft.add("Slice", [low, *ends], "mid"), H // 2
+    else:
+        mid = draft.add(between, [low, *([draft.floats("w", H, H)] if between == "MatMul" else [])], "mid")
+    top = draft.rnn("LSTM", mid, (width, H), "top")
+    net = network(draft.save(tmp_path / "m.onnx", top), {"x": data(T, B, X)})
+    assert net.imported.workload.layer("top").after == ("low",)
+    assert feeds(net.imported, "top") == [EXTERNAL]
+    if between == "MatMul":
+        assert net.imported.surroundings[0] == ("MatMul", 1, T * B * H * H)
+    assert difference(net) < TOLERANCE
+
+
+def test_decoder_state(tmp_path: Path) -> None:
+    """A decoder whose initial state is the encoder's last waits for it; fed by it, too."""
+    draft = Draft()
+    encoder = draft.rnn("GRU", draft.input("x", T, B, X), (X, H), "encoder")
+    words = draft.input("words", 3, B, X)
+    top = draft.rnn("GRU", words, (X, H), "decoder", ["", "encoder.Y_h"])
+    net = network(draft.save(tmp_path / "m.onnx", top, encoder), {"x": data(T, B, X), "words": data(3, B, X)})
+    assert net.imported.workload.layer("decoder").after == ("encoder",)
+    assert any("initial h is given at run time" in note for note in net.imported.notes)
+    assert difference(net) < TOLERANCE
+
+
+@pytest.mark.parametrize("operator", ["ReverseSequence", "Slice"])
+def test_time_reversal(operator: str, tmp_path: Path) -> None:
+    """A forward node between two reversals is a backward layer, side by side with a forward one."""
+    draft = Draft()
+    x = draft.input("x", T, B, X)
+    squeeze = draft.constant("one", [1])
+    lengths = draft.constant("lengths", [T] * B)
+    ends = [draft.constant(n, [v]) for n, v in (("a", -1), ("b", -(2**31)), ("c", 0), ("d", -1))]
+
+    def turned(value: str) -> str:
+        rest, options = ([lengths], {"time_axis": 0, "batch_axis": 1}) if operator[0] == "R" else (ends, {})
+        return draft.add(operator, [value, *rest], f"{value}.turned", **options)
+
+    fwd = draft.add("Squeeze", [draft.rnn("LSTM", x, (X, H), "ahead"), squeeze], "f")
+    bwd = draft.add("Squeeze", [draft.rnn("LSTM", turned(x), (X, H), "behind"), squeeze], "g")
+    top = draft.rnn("GRU", draft.add("Concat", [fwd, turned(bwd)], "both", axis=2), (2 * H, H), "top")
+    net = network(draft.save(tmp_path / "m.onnx", top), {"x": data(T, B, X)})
+    assert [layer.direction for layer in net.imported.workload.layers] == ["forward", "backward", "forward"]
+    assert feeds(net.imported, "top") == ["ahead", "behind"]
+    assert "behind: its input is in reversed order of time" in net.imported.notes[0]
+    assert difference(net) < TOLERANCE
+
+
+def test_one_sided_reversal(tmp_path: Path) -> None:
+    """Both orders of a layer's output in one input: no feed, the layer waits instead."""
+    draft = Draft()
+    low = draft.rnn("LSTM", draft.input("x", T, B, X), (X, H), "low")
+    low = draft.add("Squeeze", [low, draft.constant("one", [1])], "s")
+    options = {"time_axis": 0, "batch_axis": 1}
+    turned = draft.add("ReverseSequence", [low, draft.constant("l", [T] * B)], "turned", **options)
+    top = draft.rnn("GRU", draft.add("Concat", [low, turned], "both", axis=2), (2 * H, H), "top")
+    net = network(draft.save(tmp_path / "m.onnx", top), {"x": data(T, B, X)})
+    assert feeds(net.imported, "top") == [EXTERNAL]
+    assert net.imported.workload.layer("top").after == ("low",)
+    assert difference(net) < TOLERANCE
+
+
+def branch(name: str, kind: str) -> onnx.GraphProto:
+    """A body with a recurrent node over the outer value ``x``."""
+    inner = Draft(rng=np.random.default_rng(len(name)))
+    y = inner.rnn(kind, "x", (X, H), f"{name}.rnn")
+    return inner.graph([inner.add("Identity", [y], f"{name}.out")], name)
+
+
+@pytest.mark.parametrize("side", [None, "then", "else"])
+def test_if_body(side: str | None, tmp_path: Path) -> None:
+    """Of two branches with recurrent nodes one runs: the then branch, or the one that is named."""
+    draft = Draft()
+    draft.input("x", T, B, X)
+    draft.inputs.append(helper.make_tensor_value_info("which", onnx.TensorProto.BOOL, ()))
+    draft.add(
+        "If", ["which"], "y", name="choice",
+        then_branch=branch("first", "LSTM"), else_branch=branch("second", "GRU"),
+    )  # fmt: skip
+    path = draft.save(tmp_path / "m.onnx", "y")
+    taken = side or "then"
+    values = {"x": data(T, B, X), "which": np.asarray(taken == "then")}
+    branches = {"choice": side} if side else None
+    net = network(path, values, {"choice": taken}, branches=branches)
+    (layer,) = net.imported.workload.layers
+    assert layer.name == ("first-rnn" if taken == "then" else "second-rnn")
+    assert len(net.imported.notes) == (0 if side else 1)
+    assert difference(net) < TOLERANCE
+
+
+def test_if_with_a_constant_condition(tmp_path: Path) -> None:
+    """A condition on shapes is decided once the shapes are known."""
+    draft = Draft()
+    x = draft.input("x", "time", B, X)
+    length = draft.add("Gather", [draft.add("Shape", [x], "s"), draft.constant("zero", 0)], "length")
+    draft.add(
+        "If", [draft.add("Equal", [length, draft.constant("one", 1)], "single")], "y", name="choice",
+        then_branch=branch("first", "LSTM"), else_branch=branch("second", "GRU"),
+    )  # fmt: skip
+    path = draft.save(tmp_path / "m.onnx", "y")
+    for steps, cell in ((1, "lstm"), (2, "gru")):
+        imported = import_onnx(path, steps=steps)
+        assert imported.workload.layers[0].cell == cell
+        assert not imported.notes
+
+
+def scan_body(layers: int) -> onnx.GraphProto:
+    """One step of a stack of LSTMs: states h and c of each, x of the step; puts out the top's h."""
+    inner = Draft()
+    for n in range(layers):
+        inner.input(f"h{n}", 1, B, H)
+        inner.input(f"c{n}", 1, B, H)
+    x = inner.input("x_t", B, X)
+    value = inner.add("Unsqueeze", [x, inner.constant("front", [0])], "x_1")
+    outputs: list[str] = []
+    for n in range(layers):
+        y = inner.rnn("LSTM", value, (X if n == 0 else H, H), f"cell{n}", ["", f"h{n}", f"c{n}"])
+        value = inner.add("Squeeze", [y, inner.constant(f"d{n}", [1])], f"v{n}")
+        outputs += [f"cell{n}.Y_h", f"cell{n}.Y_c"]
+    top = inner.add("Squeeze", [value, inner.constant("t", [0])], "top_t")
+    graph = inner.graph([*outputs, top], "body")
+    for output, shape in zip(graph.output, [(1, B, H)] * len(outputs) + [(B, H)], strict=True):
+        output.CopyFrom(helper.make_tensor_value_info(output.name, FLOAT, shape))
+    return graph
+
+
+@pytest.mark.parametrize("back", [False, True])
+@pytest.mark.parametrize("symbolic", [False, True])
+def test_scan_body(back: bool, symbolic: bool, tmp_path: Path) -> None:
+    """Steps in a Scan's body: its iterations are the time steps, layers in it and behind it are fed."""
+    draft = Draft()
+    x = draft.input("x", "time" if symbolic else T, B, X)
+    zero = draft.constant("zero", np.zeros((1, B, H), np.float32))
+    made = [f"last{n}" for n in range(4)]
+    ways = {"scan_input_directions": [1], "scan_output_directions": [1]} if back else {}
+    draft.add(
+        "Scan", [zero] * 4 + [x], *made, "ys", name="loop", num_scan_inputs=1, body=scan_body(2), **ways
+    )
+    top = draft.rnn("GRU", "ys", (H, H), "behind")
+    path = draft.save(tmp_path / "m.onnx", top)
+    imported = import_onnx(path, steps=T if symbolic else None, keep_weights=True)
+    assert [layer.steps for layer in imported.workload.layers] == [T] * 3
+    directions = ["backward" if back else "forward"] * 2 + ["forward"]
+    assert [layer.direction for layer in imported.workload.layers] == directions
+    assert [feeds(imported, name) for name in ("cell1", "behind")] == [["cell0"], ["cell1"]]
+    assert sum("iterations are taken as time steps" in note for note in imported.notes) == 2
+    assert imported.parameters is not None
+    values = run_model(onnx.load(path), {"x": data(T, B, X)}, ["ys", "behind.Y"])
+    found = run_whole(imported.workload, imported.parameters, {"cell0": data(T, B, X)})
+    assert np.abs(found["cell1"] - values["ys"]).max() < TOLERANCE
+    assert np.abs(found["behind"] - values["behind.Y"][:, 0]).max() < TOLERANCE
+
+
+def loop_body() -> onnx.GraphProto:
+    """One step of a GRU over frame ``i`` of the outer value x."""
+    inner = Draft()
+    inner.input("i", kind=INT64)
+    inner.inputs.append(helper.make_tensor_value_info("on", onnx.TensorProto.BOOL, ()))
+    inner.input("h", 1, B, H)
+    frame = inner.add(
+        "Gather", ["x", inner.add("Unsqueeze", ["i", inner.constant("z", [0])], "i_1")], "frame"
+    )
+    y = inner.rnn("GRU", frame, (X, H), "cell", ["", "h"])
+    inner.add("Squeeze", [y, inner.constant("axes", [0, 1])], "y_t")
+    inner.add("Identity", ["on"], "on_out")
+    return inner.graph(["on_out", "cell.Y_h", "y_t"], "body")
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_loop_body(constant: bool, tmp_path: Path) -> None:
+    """Iterations of a Loop are time steps; a number that is not constant is asked for by the loop's name."""
+    draft = Draft()
+    draft.input("x", T, B, X)
+    count = draft.constant("count", T) if constant else draft.input("count", kind=INT64)
+    zero = draft.constant("zero", np.zeros((1, B, H), np.float32))
+    draft.add("Loop", [count, "", zero], "last", "ys", name="walk", body=loop_body())
+    path = draft.save(tmp_path / "m.onnx", "ys")
+    imported = import_onnx(path, dims=None if constant else {"walk": T}, keep_weights=True)
+    assert imported.workload.layers[0].steps == T
+    assert constant or import_onnx(path, steps=9).workload.steps == 9
+    assert imported.parameters is not None
+    x = data(T, B, X)
+    values = run_model(onnx.load(path), {"x": x} | ({} if constant else {"count": np.asarray(T)}), ["ys"])
+    found = run_whole(imported.workload, imported.parameters, {"cell": x})["cell"]
+    assert np.abs(found - values["ys"]).max() < TOLERANCE
+
+
+def test_function(tmp_path: Path) -> None:
+    """Nodes in a model-local function, called twice: two layers, connected."""
+    nodes = [
+        helper.make_node("LSTM", ["x", "W", "R"], ["Y"], name="inner", hidden_size=H),
+        helper.make_node("Constant", [], ["axis"], value=onnx.numpy_helper.from_array(np.asarray([1]))),
+        helper.make_node("Squeeze", ["Y", "axis"], ["y"]),
+    ]
+    function = helper.make_function(
+        "mine", "step", ["x", "W", "R"], ["y"], nodes, [helper.make_opsetid("", 17)]
+    )
+    draft = Draft()
+    weights = [[draft.floats(f"W{n}", 1, 4 * H, H), draft.floats(f"R{n}", 1, 4 * H, H)] for n in range(2)]
+    value = draft.input("x", T, B, H)
+    for n in range(2):
+        value = draft.add("step", [value, *weights[n]], f"out{n}", name=f"call{n}", domain="mine")
+    net = network(draft.save(tmp_path / "m.onnx", value, functions=[function]), {"x": data(T, B, H)})
+    first, second = net.imported.workload.layers
+    assert second.inputs == (Input(first.name, H),)
+    assert difference(net) < TOLERANCE
+
+
+def test_external_data(tmp_path: Path) -> None:
+    """Weights in a file beside the model."""
+    draft = Draft()
+    y = draft.rnn("LSTM", draft.input("x", T, B, X), (X, H), "n")
+    plain = draft.save(tmp_path / "plain.onnx", y)
+    onnx.save(
+        onnx.load(plain), tmp_path / "m.onnx", save_as_external_data=True, location="m.data", size_threshold=0
+    )
+    one, two = (import_onnx(p, keep_weights=True).parameters for p in (plain, tmp_path / "m.onnx"))
+    assert one is not None
+    assert two is not None
+    for key, values in one.weights.items():
+        np.testing.assert_array_equal(values, two.weights[key])
+
+
+def test_surroundings(tmp_path: Path) -> None:
+    """Every kind of product around the layers is counted with its multiply-accumulates, most work first."""
+    draft = Draft()
+    image = draft.input("image", 1, 3, 8, 8)
+    draft.add("Conv", [image, draft.floats("k", 4, 3, 3, 3)], "c", strides=[2, 2])
+    draft.add("ConvTranspose", [image, draft.floats("kt", 3, 2, 2, 2)], "ct")
+    a = draft.input("a", 5, 7)
+    draft.add("Gemm", [a, draft.floats("g", 9, 7)], "gemm", transB=1)
+    draft.add("Einsum", [a, draft.floats("e", 7, 2)], "ein", equation="ij,jk->ik")
+    draft.add("Relu", [a], "r")
+    draft.add("MatMul", [draft.input("odd", "n", 4), draft.floats("m", 4, 4)], "mm")
+    y = draft.rnn("LSTM", draft.input("x", T, B, X), (X, H), "n")
+    imported = import_onnx(draft.save(tmp_path / "m.onnx", y, "c", "ct", "gemm", "ein", "r", "mm"))
+    assert imported.surroundings == (
+        ("MatMul", 1, None),
+        ("ConvTranspose", 1, 3 * 8 * 8 * 2 * 2 * 2),
+        ("Conv", 1, 4 * 3 * 3 * 3 * 3 * 3),
+        ("Gemm", 1, 5 * 7 * 9),
+        ("Einsum", 1, 5 * 7 * 2),
+        ("Relu", 1, 0),
+    )
+    assert "without MatMul, whose shapes are not known" in imported.workload.assumptions[0]
+
+
+def test_keras_style(tmp_path: Path) -> None:
+    """Batch-first data, transposed around each node, with shapes computed from the input's shape."""
+    draft = Draft()
+    x = draft.input("x", "batch", "time", X)
+    x = draft.add("Transpose", [x], "xt", perm=[1, 0, 2])
+    low = draft.rnn("LSTM", x, (X, H), "low")
+    squeezed = draft.add("Squeeze", [low, draft.constant("one", [1])], "low.s")
+    kept = draft.add("Transpose", [squeezed], "kept", perm=[1, 0, 2])
+    shape = draft.add("Shape", [kept], "shape")
+    parts = [draft.add("Gather", [shape, draft.constant(f"n{n}", [n])], f"dim{n}") for n in range(2)]
+    target = draft.add("Concat", [*parts, draft.constant("h", [H])], "target", axis=0)
+    same = draft.add("Reshape", [draft.add("Identity", [kept], "id"), target], "same")
+    again = draft.add("Transpose", [same], "again", perm=[1, 0, 2])
+    top = draft.rnn("GRU", again, (H, H), "top", linear_before_reset=1)
+    path = draft.save(tmp_path / "m.onnx", top)
+    net = network(path, {"x": data(B, T, X)}, dims={"batch": B, "time": T})
+    assert feeds(net.imported, "top") == ["low"]
+    assert net.imported.workload == import_onnx(path, steps=T, batch=B).workload
+    assert difference(net) < TOLERANCE
