@@ -29,6 +29,10 @@ class DoesNotFit(Exception):
     """The weights exceed a device's memory, and the profile has nowhere to spill to."""
 
 
+class BrokenProgram(Exception):
+    """A program reads what a device does not hold, or does not wait for it; the text names the place."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that is not in a catalogue, with the nearest names.
 

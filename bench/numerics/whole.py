@@ -79,7 +79,8 @@ class _Run:
         # Products of all steps at once give the same bits where sums are exact; in float32 the
         # rounding differs, as it does between any two ways to add.
         at_once = self.numbers.fmt.is_integer or self.numbers.fmt.matrix == "float32"
-        if at_once and len(layers) == 1:
+        fed_back = any(feed.producer == layers[0].name for feed in layers[0].inputs)
+        if at_once and len(layers) == 1 and not fed_back:
             at_work[0].precompute()
         for step in range(max(layer.steps for layer in layers)):
             for one in at_work:

@@ -1,0 +1,42 @@
+"""Whether an instruction waits for what it reads: dependences, followed back through time."""
+
+from __future__ import annotations
+
+from bench.plans.program import Phase, Wait
+
+
+class Order:
+    """Answers for one phase whether a result is there by its dependences alone, whatever the timing."""
+
+    def __init__(self, phase: Phase) -> None:
+        self._instructions = phase.instructions
+        self._known: dict[tuple[int, int, int, bool], bool] = {}
+
+    def follows(self, reader: int, writer: int, back: int, *, whole: bool) -> bool:
+        """Whether ``reader`` waits for ``writer`` of ``back`` iterations earlier, directly or through others.
+
+        ``whole``: for the whole result; else waiting vector by vector is enough (chaining), where
+        both go through the same rows. An instruction follows itself of earlier iterations, for a
+        unit works in order.
+        """
+        if reader == writer and back >= 0:
+            return True
+        key = (reader, writer, back, whole)
+        if key not in self._known:
+            self._known[key] = self._search(*key)
+        return self._known[key]
+
+    def _search(self, reader: int, writer: int, back: int, whole: bool) -> bool:
+        front = [(reader, back, not whole)]
+        seen = set(front)
+        while front:
+            n, left, complete = front.pop()
+            for wait in self._instructions[n].waits:
+                state = (wait.on, left - wait.back, complete or wait.wait != Wait.BLOCKS)
+                if state[1] < 0 or state in seen:
+                    continue
+                if state[0] == writer and state[2]:
+                    return True  # of this iteration or, for a unit works in order, a later one
+                seen.add(state)
+                front.append(state)
+        return False
