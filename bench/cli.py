@@ -1,4 +1,4 @@
-"""The ``bench`` command: list, show, run, export and validate, and the steps that the Snakefile calls.
+"""The ``bench`` command: list, show, run, import, export, validate, and what the Snakefile calls.
 
 Commands import what they need when they run, so that each starts at once.
 """
@@ -106,6 +106,37 @@ def export(
     from bench import cli_export
 
     cli_export.export_workload(workload, out, seed, steps)
+
+
+@app.command(
+    "import",
+    epilog="Example: bench import model.onnx --steps 25 --batch 1 --out models/mine.yaml. An ONNX file comes "
+    'out of PyTorch by torch.onnx.export(model, args, "model.onnx"), out of Keras 3 by '
+    'model.export("model.onnx", format="onnx"), out of TensorFlow by python -m tf2onnx.convert '
+    "--saved-model FOLDER --output model.onnx",
+)
+def import_model(
+    model: Annotated[Path, typer.Argument(help="The ONNX file.")],
+    steps: Annotated[int | None, typer.Option(min=1, help="Sequence length, if the file has none.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Batch size, if the file leaves it open.")] = None,
+    dim: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=N", help="A dimension or a loop's iterations, by name; repeatable."),
+    ] = None,
+    branch: Annotated[
+        list[str] | None,
+        typer.Option(metavar="IF=then|else", help="The side that an If node takes; repeatable."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the workload to this YAML file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Show the recurrent layers of an ONNX model, what is around them, and how to run them here."""
+    from bench import cli_import
+    from bench.workloads.onnx_import.importer import Options
+
+    sizes = {name: int(size) for name, size in cli_import.parse_pairs("--dim", dim or []).items()}
+    branches = cli_import.parse_pairs("--branch", branch or [])
+    cli_import.import_file(model, Options(steps, batch, sizes, branches), out, force=force)
 
 
 @app.command(epilog="Example: bench validate models/mine.yaml hw_profiles/board.yaml config/mine.yaml")

@@ -295,7 +295,7 @@ def test_scan_body(back: bool, symbolic: bool, tmp_path: Path) -> None:
     assert np.abs(found["behind"] - values["behind.Y"][:, 0]).max() < TOLERANCE
 
 
-def loop_body() -> onnx.GraphProto:
+def loop_body(carried: bool = True) -> onnx.GraphProto:
     """One step of a GRU over frame ``i`` of the outer value x."""
     inner = Draft()
     inner.input("i", kind=INT64)
@@ -304,7 +304,7 @@ def loop_body() -> onnx.GraphProto:
     frame = inner.add(
         "Gather", ["x", inner.add("Unsqueeze", ["i", inner.constant("z", [0])], "i_1")], "frame"
     )
-    y = inner.rnn("GRU", frame, (X, H), "cell", ["", "h"])
+    y = inner.rnn("GRU", frame, (X, H), "cell", ["", "h"] if carried else [])
     inner.add("Squeeze", [y, inner.constant("axes", [0, 1])], "y_t")
     inner.add("Identity", ["on"], "on_out")
     return inner.graph(["on_out", "cell.Y_h", "y_t"], "body")
@@ -327,6 +327,16 @@ def test_loop_body(constant: bool, tmp_path: Path) -> None:
     values = run_model(onnx.load(path), {"x": x} | ({} if constant else {"count": np.asarray(T)}), ["ys"])
     found = run_whole(imported.workload, imported.parameters, {"cell": x})["cell"]
     assert np.abs(found - values["ys"]).max() < TOLERANCE
+
+
+def test_loop_without_state(tmp_path: Path) -> None:
+    """A body whose node starts anew in each iteration: the note says that only the time is right."""
+    draft = Draft()
+    draft.input("x", T, B, X)
+    zero = draft.constant("zero", np.zeros((1, B, H), np.float32))
+    draft.add("Loop", [draft.constant("n", T), "", zero], "last", "ys", name="walk", body=loop_body(False))
+    (note,) = import_onnx(draft.save(tmp_path / "m.onnx", "ys")).notes
+    assert "start anew in each" in note
 
 
 def test_function(tmp_path: Path) -> None:
@@ -408,3 +418,17 @@ def test_keras_style(tmp_path: Path) -> None:
     assert feeds(net.imported, "top") == ["low"]
     assert net.imported.workload == import_onnx(path, steps=T, batch=B).workload
     assert difference(net) < TOLERANCE
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_length_behind_a_convolution(stride: int, tmp_path: Path) -> None:
+    """A length that shape inference loses: the input's own where they agree, the layers' own otherwise."""
+    draft = Draft()
+    sound = draft.input("sound", "clips", 1, "samples")
+    draft.add("Conv", [sound, draft.floats("k", X, 1, stride)], "conv", strides=[stride])
+    draft.rnn("LSTM", draft.add("Transpose", ["conv"], "x", perm=[2, 0, 1]), (X, H), "n")
+    path = draft.save(tmp_path / "m.onnx", "n.Y")
+    imported = import_onnx(path, steps=8, batch=1)
+    assert imported.workload.steps == 8
+    assert imported.surroundings[0] == ("Conv", 1, 8 * X if stride == 1 else None)
+    assert import_onnx(path, batch=1, dims={"samples": 16}).workload.steps == 16 // stride

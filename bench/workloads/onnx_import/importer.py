@@ -5,8 +5,6 @@ Sizes that the file leaves open are asked for by name, or taken from the caller.
 
 from __future__ import annotations
 
-import difflib
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,13 +20,13 @@ from bench.workloads.model import EXTERNAL, Input, Layer, Workload
 from bench.workloads.onnx_import.feeds import Connection, connect, external
 from bench.workloads.onnx_import.names import layer_names, slug
 from bench.workloads.onnx_import.reading import all_nodes, opset, read_model, with_shapes
-from bench.workloads.onnx_import.recurrent import GATES, Recurrent, Size, quantised
+from bench.workloads.onnx_import.recurrent import GATES, Recurrent, quantised
+from bench.workloads.onnx_import.settle import settled, step_count
 from bench.workloads.onnx_import.walk import Settings, Walk
 from bench.workloads.onnx_import.weights import parameters
 from bench.workloads.parameters import Parameters
 
 FIRST_OPSET = 7
-_ROUNDS = 8
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def import_onnx(
     model = read_model(path)
     _check_recurrent(model.graph, file)
     model = with_shapes(model)
-    walk = _settled(Walk(model, file, Settings(dims or {}, None, None, branches or {})), steps, batch)
+    walk = settled(Walk(model, file, Settings(dims or {}, None, None, branches or {})), steps, batch)
     return _Assembly(walk, path, opset(model), keep_weights).imported()
 
 
@@ -141,105 +139,6 @@ def _check_recurrent(graph: onnx.GraphProto, file: str) -> None:
     top = Counter(node.op_type for node in nodes if node.op_type != "Constant").most_common(4)
     held = ", ".join(f"{count} {kind}" for kind, count in top) or "no operator at all"
     raise UserError(f"{file}: has no RNN, LSTM or GRU node (it has {held}); nothing here could run it")
-
-
-def _settled(first: Walk, steps: int | None, batch: int | None) -> Walk:
-    """The walk that knows all sizes: each round puts in what the one before found to be open."""
-    sizes, branches = dict(first.settings.sizes), first.settings.branches
-    forced: dict[str, int | None] = {"steps": None, "batch": None}
-    given = {"steps": steps, "batch": batch}
-    used: set[str] = set()
-    for _ in range(_ROUNDS):
-        walk = Walk(first.model, first.file, Settings(sizes, forced["steps"], forced["batch"], branches))
-        walk.run()
-        _check_names(walk, sizes, branches)
-        asked = {key: _open(walk, key) for key in given}
-        if not any(asked.values()):
-            _check_used(walk, given, used)
-            return walk
-        missing = [key for key in given if asked[key] and given[key] is None]
-        missing += [key for key in given if len(_named(asked[key])) > 1 and key not in missing]
-        if missing:
-            raise _question(walk, missing, asked)
-        for key, number in given.items():
-            if asked[key] and number is not None:
-                used.add(key)
-                named = _named(asked[key])
-                sizes |= dict.fromkeys(named, number)
-                forced[key] = forced[key] if named else number
-    raise UserError(f"{first.file}: its sizes cannot be found; simplify the model first (constant shapes)")
-
-
-def _open(walk: Walk, key: str) -> list[tuple[Recurrent, Size]]:
-    """Nodes whose steps or batch are open, with the dimension's name if it has one."""
-    found: list[tuple[Recurrent, Size]] = []
-    for node in walk.found:
-        sizes = [node.steps, *(loop.trips for loop in node.loops)] if key == "steps" else [node.batch]
-        for size in sizes:
-            if not isinstance(size, int):
-                found.append((node, size if size in walk.symbols else None))
-    return found
-
-
-def _named(asked: Sequence[tuple[Recurrent, Size]]) -> list[str]:
-    return list(dict.fromkeys(size for _, size in asked if isinstance(size, str)))
-
-
-def _question(
-    walk: Walk, missing: Sequence[str], asked: Mapping[str, Sequence[tuple[Recurrent, Size]]]
-) -> UserError:
-    """What to give, in the words of the command line and of a configuration."""
-    words = {"steps": "the sequence length", "batch": "the batch size"}
-    lacks, flags, options = [], [], []
-    for key in missing:
-        names = _named(asked[key])
-        shown_names = f" (dimension {', '.join(repr(name) for name in names)})" if names else ""
-        lacks.append(f"{words[key]}{shown_names}")
-        keys = names if len(names) > 1 else [key]
-        flags += [f"--dim {name}=N" if len(names) > 1 else f"--{key} N" for name in keys]
-        options += [f"{name}=N" for name in keys]
-    node = asked[missing[0]][0][0]
-    inputs = [name for name in walk.symbols if name not in walk.settings.sizes]
-    if inputs and not any(_named(asked[key]) for key in missing):
-        flags.append(f"(or the sizes of its inputs: {' '.join(f'--dim {name}=N' for name in inputs)})")
-    return UserError(
-        f"{walk.file}: {node.node.op_type} node {node.label!r}: the file leaves open "
-        f"{' and '.join(lacks)}; give {' '.join(flags)}, or name the workload {walk.file}:{','.join(options)}"
-    )
-
-
-def _check_names(walk: Walk, sizes: Mapping[str, int], branches: Mapping[str, str]) -> None:
-    """Raise UserError for a dimension or an If node that the file has not."""
-    for kind, names, known in (
-        ("symbolic dimension", sizes, list(walk.symbols)),
-        ("If node", branches, walk.choices),
-    ):
-        for name in names:
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-                hint = (
-                    f"did you mean {' or '.join(near)}?"
-                    if near
-                    else f"it has {', '.join(known[:8]) or 'none'}"
-                )
-                raise UserError(f"{walk.file}: has no {kind} {name!r}; {hint}")
-
-
-def _check_used(walk: Walk, given: Mapping[str, int | None], used: set[str]) -> None:
-    """Raise UserError for steps or a batch size that differ from those in the file."""
-    for key, number in given.items():
-        own = sorted({_steps(node) if key == "steps" else int(str(node.batch)) for node in walk.found})
-        if number is not None and key not in used and number not in own:
-            raise UserError(
-                f"{walk.file}: --{key} {number}: the file itself says {', '.join(map(str, own))}; leave out "
-                f"--{key}, or export the model with that dimension left open"
-            )
-
-
-def _steps(node: Recurrent) -> int:
-    """Time steps of a node: those of its sequence, times the iterations of the loops around it."""
-    length = node.used if node.used is not None else node.steps
-    return math.prod(size for size in (length, *(loop.trips for loop in node.loops)) if isinstance(size, int))
 
 
 class _Assembly:
@@ -291,6 +190,10 @@ class _Assembly:
             source=f"{self.path.name} (ONNX, opset {self.version})",
         )
         around = _summed(walk.around)
+        left = [name for name in walk.symbols if name not in walk.settings.sizes]
+        if left and any(work is None for _, _, work in around):
+            flags = " ".join(f"--dim {name}=N" for name in left)
+            notes.append(f"the shapes that are not known may depend on sizes of the inputs: {flags}")
         said = (not_accelerated(around, workload.macs), *dict.fromkeys(notes))
         workload = replace(workload, assumptions=said)
         check_workload(workload)
@@ -307,7 +210,7 @@ class _Assembly:
             node.cells[way],
             input_size=node.input_size,
             hidden_size=node.hidden_size,
-            steps=_steps(node),
+            steps=step_count(node),
             inputs=tuple(
                 Input(EXTERNAL, link.size)
                 if link.node is None

@@ -170,6 +170,11 @@ class Walk:
         self.choices.append(label(node))
         if condition.data is not None:
             taken = "then" if bool(condition.data.all()) else "else"
+            if self.settings.branches.get(label(node), taken) != taken:
+                raise UserError(
+                    f"{self.file}: If node {label(node)!r} takes its {taken} branch with these sizes, "
+                    f"whatever the data; leave out {label(node)}={self.settings.branches[label(node)]}"
+                )
             return self._graph(bodies[taken], scope.new_child())
         holders = [name for name in ("then", "else") if _recurrent_in(bodies[name])]
         taken = self.settings.branches.get(label(node), holders[0] if holders else "then")
@@ -205,8 +210,8 @@ class Walk:
         for name, state in zip(body.input[2:], states, strict=False):
             inner[name.name] = Value(joined(state.type, name.type), after=state.after)
         outputs = self._body(node, body, trips, inner)
-        if bool(node.input[0]) and not _runs_on(body):
-            self._say(node, f"Loop {label(node)!r} may end before its {trips} iterations")
+        if _recurrent_in(body) and not _runs_on(body):
+            self.notes.append(f"Loop {label(node)!r} may end before its {trips} iterations")
         finals = [replace(value, trace=None) for value in outputs[1 : 1 + len(states)]]
         return [*finals, *(leave(value, 0, trips, len(self.loops)) for value in outputs[1 + len(states) :])]
 
@@ -250,16 +255,15 @@ class Walk:
         outputs = self._graph(body, scope)
         self.loops = self.loops[:-1]
         for recurrent in self.found[first:]:
-            self._say(
-                node,
+            carried = recurrent.has(5) and recurrent.input(5).data is None
+            state = "h and c carried from one to the next"
+            if not carried:
+                state = "although h and c start anew in each: the time is right, numbers are not"
+            self.notes.append(
                 f"{recurrent.label} is in the body of {node.op_type} {label(node)!r}: the {trips} iterations "
-                "are taken as time steps, h and c carried from one to the next",
+                f"are taken as time steps, {state}"
             )
         return outputs
-
-    def _say(self, node: onnx.NodeProto, text: str) -> None:
-        if any(_recurrent_in(body) for body in subgraphs(node)):
-            self.notes.append(text)
 
 
 def _recurrent_in(graph: onnx.GraphProto) -> bool:
