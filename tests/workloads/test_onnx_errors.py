@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
 
@@ -75,6 +76,22 @@ def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> 
     """No content of a file ends in anything but such a line."""
     path = tmp_path_factory.mktemp("bytes") / "m.onnx"
     path.write_bytes(content)
+    assert message(path)
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_damaged(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """A model with some bytes changed is read, or ends in one such line."""
+    folder = tmp_path_factory.mktemp("damaged")
+    content = bytearray(single(folder / "whole.onnx", direction="bidirectional").read_bytes())
+    for place in data.draw(st.lists(st.integers(0, len(content) - 1), min_size=1, max_size=4)):
+        content[place] = data.draw(st.integers(0, 255))
+    path = folder / "m.onnx"
+    path.write_bytes(content)
+    with suppress(UserError):
+        assert import_onnx(path).workload.layers
+        return
     assert message(path)
 
 

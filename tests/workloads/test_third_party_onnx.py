@@ -11,8 +11,12 @@ import pytest
 from bench.evaluate import evaluate
 from bench.experiments import load_config
 from bench.hardware.files import load_profile, make_cluster
+from bench.numerics.formats import FLOAT32
+from bench.numerics.interpreter import interpret
+from bench.numerics.numbers import Numbers
 from bench.numerics.whole import run_whole
 from bench.partitioners import load_partitioner
+from bench.plans.lower import lower
 from bench.workloads.catalogue import load_workload
 from tests.workloads.onnx_models import Network, network, worst
 
@@ -62,6 +66,19 @@ def test_same_numbers_as_onnx_runtime(which: str) -> None:
     assert layer.steps == (STEPS if which == "sequence" else 1)
     found = run_whole(net.imported.workload, net.parameters, net.inputs)
     assert float(np.abs(net.expected[layer.name]).max()) > 0.05
+    assert worst(found, net.expected) < TOLERANCE
+
+
+@pytest.mark.parametrize("partitioner", ["row-wise", "column-wise", "gate-wise", "full"])
+@pytest.mark.parametrize("which", ["sequence", "then"])
+def test_same_numbers_when_split(which: str, partitioner: str) -> None:
+    """Split over four devices with their own memories, the LSTM's outputs are still ONNX Runtime's."""
+    net = sequence() if which == "sequence" else frame(which)
+    workload = net.imported.workload
+    cluster = make_cluster(load_profile("s10-gx2800-dac20"), 4, "ring")
+    plan = load_partitioner(partitioner).plan(workload, cluster)
+    numbers = Numbers(FLOAT32, workload, net.parameters)
+    found = interpret(lower(plan, workload, cluster), plan, workload, numbers, net.inputs)
     assert worst(found, net.expected) < TOLERANCE
 
 

@@ -19,7 +19,7 @@ from bench.workloads.check import check_workload
 from bench.workloads.model import EXTERNAL, Input, Layer, Workload
 from bench.workloads.onnx_import.feeds import Connection, connect, external
 from bench.workloads.onnx_import.names import layer_names, slug
-from bench.workloads.onnx_import.reading import all_nodes, opset, read_model, with_shapes
+from bench.workloads.onnx_import.reading import all_nodes, flaw_of, opset, read_model, with_shapes
 from bench.workloads.onnx_import.recurrent import GATES, Recurrent, quantised
 from bench.workloads.onnx_import.settle import settled, step_count
 from bench.workloads.onnx_import.walk import Settings, Walk
@@ -95,8 +95,16 @@ def import_onnx(
     model = read_model(path)
     _check_recurrent(model.graph, file)
     model = with_shapes(model)
-    walk = settled(Walk(model, file, Settings(dims or {}, None, None, branches or {})), steps, batch)
-    return _Assembly(walk, path, opset(model), keep_weights).imported()
+    try:
+        walk = settled(Walk(model, file, Settings(dims or {}, None, None, branches or {})), steps, batch)
+        return _Assembly(walk, path, opset(model), keep_weights).imported()
+    except UnicodeDecodeError:
+        raise UserError(f"{file}: a name in it is not UTF-8 text, so it cannot be read") from None
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, StopIteration, TypeError, ValueError):
+        flaw = flaw_of(model)
+        if flaw is None:
+            raise
+        raise UserError(f"{file}: breaks a rule of ONNX, so it cannot be read: {flaw}") from None
 
 
 def parse_options(text: str, name: str) -> Options:

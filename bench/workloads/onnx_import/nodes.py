@@ -58,7 +58,14 @@ def infer(node: onnx.NodeProto, inputs: Mapping[str, Value], model: onnx.ModelPr
             opset_imports=list(model.opset_import),
             ir_version=model.ir_version,
         )
-    except (onnx.defs.SchemaError, shape_inference.InferenceError, RuntimeError, ValueError, KeyError):
+    except (
+        onnx.defs.SchemaError,
+        onnx.checker.ValidationError,
+        shape_inference.InferenceError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+    ):
         return unknown
     return [found.get(name, other) for name, other in zip(node.output, unknown, strict=True)]
 

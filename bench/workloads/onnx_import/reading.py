@@ -32,6 +32,10 @@ def read_model(path: Path) -> onnx.ModelProto:
         raise UserError(
             f"{name}: no ONNX model, or one that is cut off (it has no graph or no opset); export it again"
         )
+    for node in all_nodes(model.graph):  # protobuf gives bytes for what is not UTF-8
+        texts = (node.name, node.op_type, node.domain, *node.input, *node.output)
+        if not all(isinstance(text, str) for text in texts):
+            raise UserError(f"{name}: a name in it is not UTF-8 text, so it cannot be read")
     _check_external(model, path.parent, name)
     try:
         external_data_helper.load_external_data_for_model(model, str(path.parent))
@@ -50,6 +54,16 @@ def with_shapes(model: onnx.ModelProto) -> onnx.ModelProto:
         return onnx.shape_inference.infer_shapes(model, strict_mode=False, data_prop=True)
     except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):  # above 2 GB, for example
         return model
+
+
+def flaw_of(model: onnx.ModelProto) -> str | None:
+    """What ONNX's checker says is wrong with a model; None if it finds nothing."""
+    try:
+        onnx.checker.check_model(model)
+        onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, ValueError) as error:
+        return _line(error)
+    return None
 
 
 def opset(model: onnx.ModelProto, domain: str = "") -> int:

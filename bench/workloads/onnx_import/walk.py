@@ -80,7 +80,13 @@ class Walk:
     def _graph(self, graph: onnx.GraphProto, scope: Scope) -> list[Value]:
         """Walk one graph in a scope of its own; the values of its outputs."""
         for tensor in graph.initializer:
-            scope[tensor.name] = constant(numpy_helper.to_array(tensor))
+            try:
+                scope[tensor.name] = constant(numpy_helper.to_array(tensor))
+            except (ValueError, TypeError, KeyError):
+                raise UserError(
+                    f"{self.file}: the data of {tensor.name!r} does not fit its shape and type; "
+                    "export the model again"
+                ) from None
         sizes = dict(self.settings.sizes)
         stated = {value.name: bound(value.type, sizes) for value in (*graph.value_info, *graph.output)}
         for node in graph.node:
