@@ -146,7 +146,10 @@ def _check_recurrent(graph: onnx.GraphProto, file: str) -> None:
         return
     top = Counter(node.op_type for node in nodes if node.op_type != "Constant").most_common(4)
     held = ", ".join(f"{count} {kind}" for kind, count in top) or "no operator at all"
-    raise UserError(f"{file}: has no RNN, LSTM or GRU node (it has {held}); nothing here could run it")
+    raise UserError(
+        f"{file}: has no RNN, LSTM or GRU node (it has {held}); if the network is recurrent, its exporter has "
+        "unrolled it (PyTorch does with nn.RNN: export with dynamo=False)"
+    )
 
 
 class _Assembly:
