@@ -100,6 +100,42 @@ def test_pyramid(tmp_path: Path) -> None:
     assert difference(net) < TOLERANCE
 
 
+@pytest.mark.parametrize("merge", ["concat", "sum"])
+def test_summed_pyramid(merge: str, tmp_path: Path) -> None:
+    """Two steps of both directions, side by side or summed, added up: time reduction by a sum."""
+    draft = Draft()
+    low = draft.rnn("LSTM", draft.input("x", T, B, X), (X, H), "low", direction="bidirectional")
+    if merge == "sum":
+        joined, width = draft.add("ReduceSum", [low, draft.constant("ways", [1])], "joined", keepdims=0), H
+    else:
+        joined, width = torch_merge(draft, low, "low"), 2 * H
+    pairs = draft.add("Reshape", [joined, draft.constant("half", [T // 2, 2, B, width])], "pairs")
+    summed = draft.add("ReduceSum", [pairs, draft.constant("two", [1])], "summed", keepdims=0)
+    top = draft.rnn("GRU", summed, (width, H), "top")
+    net = network(draft.save(tmp_path / "m.onnx", top), {"x": data(T, B, X)})
+    layer = net.imported.workload.layer("top")
+    assert [(feed.producer, feed.reduction) for feed in layer.inputs] == [
+        ("low.fwd", "sum"),
+        ("low.bwd", "sum"),
+    ]
+    assert layer.combine == merge
+    assert difference(net) < TOLERANCE
+
+
+def test_every_second_step(tmp_path: Path) -> None:
+    """A layer over every second step of another is not fed by all of it: it waits."""
+    draft = Draft()
+    low = draft.rnn("LSTM", draft.input("x", T, B, X), (X, H), "low")
+    low = draft.add("Squeeze", [low, draft.constant("one", [1])], "low.s")
+    ends = [draft.constant(n, [v]) for n, v in (("a", 0), ("b", T), ("c", 0), ("d", 2))]
+    top = draft.rnn("GRU", draft.add("Slice", [low, *ends], "half"), (H, H), "top")
+    net = network(draft.save(tmp_path / "m.onnx", top), {"x": data(T, B, X)})
+    assert feeds(net.imported, "top") == [EXTERNAL]
+    assert net.imported.workload.layer("top").steps == T // 2
+    assert net.imported.workload.layer("top").after == ("low",)
+    assert difference(net) < TOLERANCE
+
+
 def test_concat_with_data_from_outside(tmp_path: Path) -> None:
     """Several producers and other data side by side."""
     draft = Draft()

@@ -165,3 +165,9 @@ def test_export_round_trip(tmp_path_factory: pytest.TempPathFactory, workload: W
         assert mine.reset == (theirs.reset if theirs.cell == "gru" else "before")
         producers = [names.get(feed.producer, "input") for feed in theirs.inputs]
         assert [feed.producer for feed in mine.inputs] == producers
+        assert [feed.time_reduction for feed in mine.inputs] == [
+            feed.time_reduction for feed in theirs.inputs
+        ]
+        assert [f.reduction for f in mine.inputs if f.time_reduction > 1] == [
+            f.reduction for f in theirs.inputs if f.time_reduction > 1
+        ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,13 +18,15 @@ from bench.workloads.onnx_import.values import TRACE_LIMIT, Ids
 class Link:
     """One input of a layer: a direction of a node, or data from outside (``node`` None).
 
-    ``size`` elements, from ``reduction`` consecutive steps of the producer side by side.
+    ``size`` elements, from ``reduction`` consecutive steps of the producer, ``joined`` side by side
+    or by a sum.
     """
 
     node: int | None
     way: int
     size: int
     reduction: int = 1
+    joined: Combine = "concat"
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,15 @@ class Connection:
 
 @dataclass(frozen=True)
 class _Part:
-    """The columns that one source fills, in the order in which a layer's feed has them."""
+    """The columns that one source fills, in the order in which a layer's feed has them.
+
+    ``phase``: which of several steps that make one they come from, None for all of them.
+    """
 
     link: Link
     columns: tuple[int, ...]
     turned: frozenset[bool]
+    phase: int | None = None
 
 
 _ANY = frozenset({False, True})
@@ -94,14 +100,36 @@ def connect(
         if parts is None:
             return None
         terms.append(parts)
-    return _joined(terms, recurrent.input_size)
+    whole = _summed(terms)
+    return None if whole is None else _joined(whole, recurrent.input_size)
+
+
+def _summed(terms: list[list[_Part]]) -> list[list[_Part]] | None:
+    """The terms, those that are steps of the same producers as one: a sum over time. None if steps lack."""
+    groups: dict[tuple[object, ...], list[list[_Part]]] = {}
+    for parts in terms:
+        alike = tuple((part.link, part.columns, part.turned, part.phase is None) for part in parts)
+        groups.setdefault(alike, []).append(parts)
+    result: list[list[_Part]] = []
+    for members in groups.values():
+        phases = [{part.phase for part in parts} for parts in members]
+        if phases[0] == {None}:
+            result += members
+            continue
+        seen = sorted(phase for own in phases for phase in own if phase is not None and len(own) == 1)
+        links = [part.link for part in members[0]]
+        if len(seen) != len(members) or any(seen != list(range(link.reduction)) for link in links):
+            return None
+        merged = [replace(part, link=replace(part.link, joined="sum"), phase=None) for part in members[0]]
+        result.append(merged)
+    return result
 
 
 def _joined(terms: list[list[_Part]], width: int) -> Connection | None:
     """Terms that are sums of whole inputs, or one term of inputs side by side."""
     every = [part for parts in terms for part in parts]
     ways = frozenset(_ANY).intersection(*(part.turned for part in every))
-    reductions = {part.link.reduction for part in every if part.link.node is not None}
+    reductions = {(part.link.reduction, part.link.joined) for part in every if part.link.node is not None}
     if not ways or len(reductions) > 1:
         return None
     back = False not in ways
@@ -179,7 +207,12 @@ def _part(local: Ids, columns: Ids, source: Source, turned: bool) -> _Part | Non
         return None
     place = reduction - 1 - place if turned else place
     wanted = place * source.hidden + elements[0, 0]
-    if sorted(wanted.tolist()) != list(range(reduction * source.hidden)):
+    phase = None if len(columns) > source.hidden else int(place[0])
+    first = 0 if phase is None else phase * source.hidden
+    if sorted(wanted.tolist()) != list(range(first, first + len(columns))) or len(columns) % source.hidden:
+        return None
+    if phase is None and len(columns) != reduction * source.hidden:
         return None
     link = Link(source.node, source.way, len(columns), reduction)
-    return _Part(link, tuple(columns[np.argsort(wanted)].tolist()), frozenset(ways))
+    kept = None if reduction == 1 else phase
+    return _Part(link, tuple(columns[np.argsort(wanted)].tolist()), frozenset(ways), kept)

@@ -147,8 +147,8 @@ def _check_recurrent(graph: onnx.GraphProto, file: str) -> None:
     top = Counter(node.op_type for node in nodes if node.op_type != "Constant").most_common(4)
     held = ", ".join(f"{count} {kind}" for kind, count in top) or "no operator at all"
     raise UserError(
-        f"{file}: has no RNN, LSTM or GRU node (it has {held}); if the network is recurrent, its exporter has "
-        "unrolled it (PyTorch does with nn.RNN: export with dynamo=False)"
+        f"{file}: has no RNN, LSTM or GRU node (it has {held}); if the network is recurrent, its exporter "
+        "has unrolled it (PyTorch does with nn.RNN: export with dynamo=False)"
     )
 
 
@@ -225,7 +225,7 @@ class _Assembly:
             inputs=tuple(
                 Input(EXTERNAL, link.size)
                 if link.node is None
-                else Input(self.names[link.node][link.way], link.size, time_reduction=link.reduction)
+                else Input(self.names[link.node][link.way], link.size, 0, link.reduction, link.joined)
                 for link in connection.links
             ),
             combine=connection.combine,

@@ -35,6 +35,9 @@ MOVES = frozenset(
 """Operators that move the elements of their first input, as their other inputs say."""
 
 RANDOM = ("Random", "Multinomial", "Bernoulli")
+MOST_TERMS = 64
+"""Terms of a sum that are followed at most."""
+
 _SMALL = 4096
 _LARGE = 1 << 28
 
@@ -144,6 +147,8 @@ def moved(
             return none
         joined = [_together(node, [trace[n] for trace in full if trace], model) for n in range(terms.pop())]
         return [tuple(term for term in joined if term)] if None not in joined else none
+    if node.op_type == "ReduceSum" and first is not None:
+        return [_over_axis(node, given, first)]
     constants = {name: value.data for name, value in inputs.items() if value.data is not None}
     if node.op_type not in MOVES or first is None or any(n and n not in constants for n in node.input[1:]):
         return none
@@ -169,6 +174,26 @@ def reversed_axis(node: onnx.NodeProto, inputs: Mapping[str, Value]) -> int | No
         axes = [int(axis) for axis, by in zip(data[3].data, data[4].data, strict=True) if by == -1]
         return axes[0] % len(shape) if len(axes) == 1 else None
     return None
+
+
+def _over_axis(
+    node: onnx.NodeProto, given: Sequence[Value], trace: tuple[Term, ...]
+) -> tuple[Term, ...] | None:
+    """A sum over one short axis: a term for each place on it."""
+    listed = next((list(item.ints) for item in node.attribute if item.name == "axes"), [])
+    axes = listed if len(given) < 2 or given[1].data is None else given[1].data.tolist()
+    if len(axes) != 1:
+        return None
+    axis = axes[0] % trace[0][0].ndim
+    length = trace[0][0].shape[axis]
+    if length * len(trace) > MOST_TERMS:
+        return None
+    keep = bool(_attribute(node, "keepdims", 1))
+    return tuple(
+        tuple(np.asarray(part.take([place] if keep else place, axis)) for part in term)
+        for term in trace
+        for place in range(length)
+    )
 
 
 def _full(value: Value) -> tuple[Term, ...] | None:
