@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import strategies as st
@@ -10,7 +11,8 @@ from bench.hardware.profile import Cluster, LinkProfile, Overlay, Profile
 from bench.partitioners.build import pipelinable
 from bench.plans.cells import cell_program, matrix_shape, stage_size
 from bench.plans.plan import Block, Plan, VectorRange
-from bench.workloads.model import Input, Layer, Workload
+from bench.workloads.check import check_workload
+from bench.workloads.model import Combine, Input, Layer, Workload
 
 SMALL_OVERLAY = Overlay(
     tiles=2,
@@ -47,54 +49,105 @@ cells = st.sampled_from(["lstm", "gru", "rnn_tanh", "rnn_relu", "mlstm", "linear
 
 
 @st.composite
-def layers(draw: st.DrawFn, name: str, inputs: tuple[Input, ...], steps: int) -> Layer:
-    """One layer over ``inputs``, which are concatenated."""
+def layers(
+    draw: st.DrawFn,
+    name: str,
+    inputs: tuple[Input, ...],
+    steps: int,
+    *,
+    combine: Combine = "concat",
+    output: int | None = None,
+) -> Layer:
+    """One layer over ``inputs``, with as many outputs as ``output`` says, if it says so."""
     cell = draw(cells)
+    width = inputs[0].size if combine == "sum" else sum(feed.size for feed in inputs)
+    projection = draw(st.none() | sizes) if cell == "lstm" else None
+    hidden = draw(sizes) if output is None else output
+    if projection and output:
+        hidden, projection = projection, output
+    outside = [feed.producer for feed in inputs] == ["input"]
+    skips = (
+        outside
+        and cell != "linear"
+        and (output in (None, width) or projection is not None)
+        and draw(st.booleans())
+    )
     return Layer(
         name,
         cell,
-        input_size=sum(feed.size for feed in inputs),
-        hidden_size=draw(sizes),
+        input_size=width,
+        hidden_size=width if skips else hidden,
         steps=steps,
         inputs=inputs,
-        projection_size=draw(st.none() | sizes) if cell == "lstm" else None,
+        combine=combine,
+        projection_size=projection,
         reset=draw(st.sampled_from(["before", "after"])),
+        skip_input=skips,
     )
 
 
 @st.composite
-def workloads(draw: st.DrawFn) -> Workload:
-    """A stack, a decoder, or bidirectional layers, of one to three layers."""
-    steps = draw(st.integers(1, 40))
-    kind = draw(st.sampled_from(["stack", "decoder", "bidirectional"]))
-    depth = draw(st.integers(1, 3))
+def stacks(draw: st.DrawFn, steps: int) -> list[Layer]:
+    """One to three layers on top of each other; a layer may add up what the two below it give."""
     made: list[Layer] = []
-    below = (Input("input", draw(sizes)),)
-    if kind == "decoder":
-        top = draw(layers("top", (Input("bottom", draw(sizes)),), steps))
-        bottom = draw(layers("bottom", (Input("top", top.output_size, delay=1),), steps))
-        width = bottom.output_size
-        top = Layer(
-            "top", top.cell, width, top.hidden_size, steps, (Input("bottom", width),),
-            projection_size=top.projection_size, reset=top.reset,
-        )  # fmt: skip
-        made = [bottom, top]
-    elif kind == "bidirectional":
-        for n in range(depth):
-            fwd = draw(layers(f"l{n}.fwd", below, steps))
-            bwd = draw(layers(f"l{n}.bwd", below, steps))
-            bwd = Layer(
-                bwd.name, bwd.cell, bwd.input_size, bwd.hidden_size, steps, bwd.inputs,
-                direction="backward", projection_size=bwd.projection_size, reset=bwd.reset,
-            )  # fmt: skip
-            made += [fwd, bwd]
-            below = (Input(fwd.name, fwd.output_size), Input(bwd.name, bwd.output_size))
-    else:
-        for n in range(depth):
-            layer = draw(layers(f"l{n}", below, steps))
-            made.append(layer)
-            below = (Input(layer.name, layer.output_size),)
-    return Workload(kind, tuple(made), batch=draw(st.integers(1, 3)))
+    feeds: tuple[Input, ...] = (Input("input", draw(sizes)),)
+    for n in range(draw(st.integers(1, 3))):
+        residual = len(made) > 1 and draw(st.booleans())
+        output = made[-1].output_size if len(made) == 1 and draw(st.booleans()) else None
+        if residual and made[-1].output_size == made[-2].output_size:
+            feeds = tuple(Input(layer.name, layer.output_size) for layer in made[-2:])
+            made.append(draw(layers(f"l{n}", feeds, steps, combine="sum")))
+        else:
+            made.append(draw(layers(f"l{n}", feeds, steps, output=output)))
+        feeds = (Input(made[-1].name, made[-1].output_size),)
+    return made
+
+
+@st.composite
+def decoders(draw: st.DrawFn, steps: int) -> list[Layer]:
+    """Two layers; the upper one's output is the lower one's next input, beside data from outside if any."""
+    back = draw(sizes)
+    feeds = (
+        Input("top", back, delay=1),
+        *(Input("input", size) for size in draw(st.lists(sizes, max_size=1))),
+    )
+    bottom = draw(layers("bottom", feeds, steps))
+    return [bottom, draw(layers("top", (Input("bottom", bottom.output_size),), steps, output=back))]
+
+
+@st.composite
+def bidirectionals(draw: st.DrawFn, steps: int) -> list[Layer]:
+    """One to three layers of two directions, concatenated or summed; each may halve the time steps."""
+    made: list[Layer] = []
+    feeds: tuple[Input, ...] = (Input("input", draw(sizes)),)
+    combine: Combine = "concat"
+    if steps > 3 and draw(st.booleans()):
+        steps -= steps % 4  # so that it can be halved twice
+    for n in range(draw(st.integers(1, 3))):
+        fwd = draw(layers(f"l{n}.fwd", feeds, steps, combine=combine))
+        combine = draw(st.sampled_from(["concat", "sum"]))
+        output = fwd.output_size if combine == "sum" else None
+        bwd = draw(layers(f"l{n}.bwd", feeds, steps, combine=fwd.combine, output=output))
+        made += [fwd, replace(bwd, direction="backward")]
+        factor = draw(st.sampled_from([1, 2])) if steps % 2 == 0 else 1
+        reduction: Combine = draw(st.sampled_from(["concat", "sum"]))
+        each = factor if reduction == "concat" else 1
+        feeds = tuple(
+            Input(layer.name, each * layer.output_size, 0, factor, reduction) for layer in made[-2:]
+        )
+        steps //= factor
+    return made
+
+
+@st.composite
+def workloads(draw: st.DrawFn, most_steps: int = 40) -> Workload:
+    """A stack, a decoder, or bidirectional layers that may be a pyramid, of one to three layers."""
+    kinds = {"stack": stacks, "decoder": decoders, "bidirectional": bidirectionals}
+    kind = draw(st.sampled_from(sorted(kinds)))
+    made = draw(kinds[kind](draw(st.integers(1, most_steps))))
+    workload = Workload(kind, tuple(made), batch=draw(st.integers(1, 3)))
+    check_workload(workload)
+    return workload
 
 
 @st.composite
