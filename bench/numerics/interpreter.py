@@ -310,8 +310,14 @@ class _Run:
 
     def _fed(self, layer: Layer, producer: Layer, feed: Input, rows: Range) -> Array:
         """Rows of what ``feed`` brings, from one step of the producer or several."""
-        if self.phase_of[producer.name] == self.phase:
+        together = self.phase_of[producer.name] == self.phase
+        if together and feed.time_reduction == 1:
             return self._hidden(producer, self.step - feed.delay, rows)
+        if together:
+            raise self._broken(
+                f"takes {feed.time_reduction} steps of layer {producer.name!r} at once, which makes only one "
+                "in each iteration of the same phase"
+            )
         parts = []
         width = producer.output_size
         first = time_of(layer, self.step) * feed.time_reduction
