@@ -125,6 +125,9 @@ def _layer(layer: Layer, by_name: dict[str, Layer]) -> Iterator[str]:
             f"{where}: skip_input needs an input as wide as the hidden vector "
             f"(input_size {layer.input_size}, hidden_size {layer.hidden_size})"
         )
+    if layer.skip_input and [feed.producer for feed in layer.inputs] != [EXTERNAL]:
+        names = ", ".join(repr(feed.producer) for feed in layer.inputs)
+        yield f"{where}: skip_input is for a layer with one input, from outside, not from {names}; remove it"
 
 
 def _feed(where: str, layer: Layer, feed: Input, producer: Layer) -> Iterator[str]:

@@ -38,6 +38,14 @@ def test_a_good_workload_passes() -> None:
         ({"projection_size": -1}, "layer 'b': projection_size is -1"),
         ({"steps": 0}, "layer 'b': steps is 0"),
         ({"cell": "linear", "skip_input": True}, "skip_input leaves a linear layer without a product"),
+        (
+            {"skip_input": True, "hidden_size": 8},
+            "layer 'b': skip_input is for a layer with one input, from outside, not from 'a'; remove it",
+        ),
+        (
+            {"skip_input": True, "hidden_size": 8, "inputs": (Input(EXTERNAL, 4), Input(EXTERNAL, 4))},
+            "not from 'input', 'input'; remove it",
+        ),
         ({"inputs": ()}, "layer 'b' has no inputs"),
         ({"inputs": (Input("z", 8),)}, "layer 'b' takes input from 'z', which is no layer"),
         ({"inputs": (Input("a", 8, delay=2),)}, "layer 'b': delay is 2; expected 0 or 1"),
