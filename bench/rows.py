@@ -19,6 +19,7 @@ from bench.workloads.describe import products
 
 if TYPE_CHECKING:
     from bench.emulator.timing import Timing
+    from bench.numerics.check import Numerics
 
 Row = dict[str, Any]
 
@@ -64,46 +65,46 @@ def request_columns(experiment: str, point: Point, source_digest: str) -> Row:
     }
 
 
-def failure(status: str, termination: str, reason: str, plan: Plan | None = None) -> Row:
+def failure(
+    status: str, termination: str, reason: str, plan: Plan | None = None, numerics: Numerics | None = None
+) -> Row:
     """Outcome columns of a point without a result."""
     return {
         "status": status,
         "termination": termination,
         "reason": reason,
         **dict.fromkeys(MEASURES),
-        **_plan_columns(plan),
+        **_plan_columns(plan, numerics),
     }
 
 
-def evaluate_point(point: Point, planned: Callable[[], None] = lambda: None) -> Row:
-    """Plan and emulate one point; its outcome columns, whatever goes wrong.
+def evaluate_point(point: Point, reached: Callable[[str], None] = lambda stage: None) -> Row:
+    """Plan and emulate one point and check its numbers; its outcome columns, whatever goes wrong.
 
-    ``planned`` is called once the partitioner has answered. MemoryError is not caught.
+    ``reached`` is told what comes next once the partitioner has answered: ``emulating``, then
+    ``checking the numbers``. MemoryError is not caught.
     """
-    return explain_point(point, planned)[0]
+    return explain_point(point, reached)[0]
 
 
 def explain_point(
-    point: Point, planned: Callable[[], None] = lambda: None
+    point: Point, reached: Callable[[str], None] = lambda stage: None
 ) -> tuple[Row, Plan | None, Timing | None]:
-    """`evaluate_point`, with the plan and the timing themselves."""
-    from bench.evaluate import evaluate  # numba is slow to import; listing and planning need none
+    """`evaluate_point`, with the plan and the timing themselves; no timing where numbers are wrong."""
+    # numba is slow to import; listing and planning need none
+    from bench.evaluate import evaluate
+    from bench.numerics.check import check_plan
 
     workload, cluster = read_workload(point.workload), point.cluster
     try:
-        partitioner = load_partitioner(point.partitioner)
-        with redirect_stdout(StringIO()):  # what a plug-in prints must not end up in our output
-            plan = partitioner.plan(workload, cluster, **json.loads(point.parameters))
-            if not isinstance(plan, Plan):
-                raise TypeError(f"plan() returned {type(plan).__name__}, not a Plan")
-            plan.plan_id  # noqa: B018 - a plan that cannot be written down fails here
+        plan = make_plan(point)
     except Unsupported as refusal:
         return failure("unsupported", "none", str(refusal)), None, None
     except MemoryError:
         raise
     except (Exception, SystemExit) as error:
         return failure("error", "none", describe(error)), None, None
-    planned()
+    reached("emulating")
     try:
         timing = evaluate(workload, cluster, plan)
     except InvalidPlan as error:
@@ -114,9 +115,32 @@ def explain_point(
         raise
     except Exception as error:
         return failure("ok", "crash", describe(error), plan), plan, None
-    row: Row = {"status": "ok", "termination": "none", "reason": "", **_plan_columns(plan)}
+    reached("checking the numbers")
+    try:
+        numerics = check_plan(plan, workload, cluster)
+    except MemoryError:
+        raise
+    except Exception as error:
+        reason = f"the check of the numbers failed: {describe(error)}"
+        return failure("ok", "crash", reason, plan), plan, None
+    if not numerics.right:
+        reason = numerics.verdict.removeprefix("failed: ")
+        return failure("ok", "wrong numbers", reason, plan, numerics), plan, None
+    row: Row = {"status": "ok", "termination": "none", "reason": "", **_plan_columns(plan, numerics)}
     row.update({name: getattr(timing, name) for name in MEASURES})
     return row, plan, timing
+
+
+def make_plan(point: Point) -> Plan:
+    """The partitioner's answer; Unsupported, or whatever else a plug-in may raise."""
+    partitioner = load_partitioner(point.partitioner)
+    with redirect_stdout(StringIO()):  # what a plug-in prints must not end up in our output
+        workload = read_workload(point.workload)
+        plan = partitioner.plan(workload, point.cluster, **json.loads(point.parameters))
+        if not isinstance(plan, Plan):
+            raise TypeError(f"plan() returned {type(plan).__name__}, not a Plan")
+        plan.plan_id  # noqa: B018 - a plan that cannot be written down fails here
+    return plan
 
 
 def describe(error: BaseException) -> str:
@@ -127,5 +151,10 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"
 
 
-def _plan_columns(plan: Plan | None) -> Row:
-    return {"plan_id": plan and plan.plan_id, "plan_notes": plan and "; ".join(plan.notes)}
+def _plan_columns(plan: Plan | None, numerics: Numerics | None = None) -> Row:
+    return {
+        "plan_id": plan and plan.plan_id,
+        "plan_notes": plan and "; ".join(plan.notes),
+        "numerics": numerics and numerics.verdict,
+        "numerics_full_size": numerics and numerics.full_size,
+    }

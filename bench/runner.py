@@ -7,7 +7,6 @@ so. Workers never import pandas, and their numeric libraries use one thread.
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import get_context
@@ -16,13 +15,12 @@ from time import monotonic
 
 from bench.experiments import Limits, Point
 from bench.rows import Row, evaluate_point, failure
+from bench.threads import use_one_thread
 
-Evaluate = Callable[[Point, Callable[[], None]], Row]
+Evaluate = Callable[[Point, Callable[[str], None]], Row]
 
 START_LIMIT_S = 120.0
 """To start a worker and import what it needs; not counted as a point's time."""
-
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def run_points(
@@ -51,8 +49,7 @@ class _Worker:
     """A process and the pipe to it."""
 
     def __init__(self, limits: Limits, evaluate: Evaluate) -> None:
-        for name in THREADS:
-            os.environ.setdefault(name, "1")
+        use_one_thread()
         # spawn: the same on every system, and nothing of this process is inherited half-used
         context = get_context("spawn")
         self._limits = limits
@@ -72,15 +69,15 @@ class _Worker:
 
     def run(self, point: Point) -> tuple[Row, bool]:
         """The point's outcome, and whether the worker can take another point."""
-        status = "error"  # until the partitioner has answered
+        status, stage = "error", "planning"  # until the partitioner has answered
         seconds = self._limits.seconds_per_point
         deadline = monotonic() + seconds
         try:
             self._pipe.send(point)
             while self._pipe.poll(max(0.0, deadline - monotonic())):
                 kind, value = self._pipe.recv()
-                if kind == "planned":
-                    status = "ok"
+                if kind == "reached":
+                    status, stage = "ok", value
                 elif kind == "row":
                     return value, True
                 else:
@@ -88,7 +85,6 @@ class _Worker:
                     return failure(status, "out of memory", reason), False
         except (EOFError, OSError):
             return failure(status, "crash", self._last_words()), False
-        stage = "emulating" if status == "ok" else "planning"
         return failure(status, "timeout", f"stopped after {seconds:g} s, while {stage}"), False
 
     def stop(self) -> None:
@@ -111,7 +107,9 @@ def _serve(pipe: Connection, evaluate: Evaluate, memory_mib: int) -> None:
     """The worker: import first, then answer points until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     if evaluate is evaluate_point:
-        import bench.evaluate  # noqa: F401 - so that a point's time is its own
+        # so that a point's time is its own
+        import bench.evaluate
+        import bench.numerics.check  # noqa: F401
     _limit_memory(memory_mib)
     pipe.send("ready")
     while True:
@@ -120,7 +118,10 @@ def _serve(pipe: Connection, evaluate: Evaluate, memory_mib: int) -> None:
         except EOFError:
             return
         try:
-            answer: tuple[str, Row | None] = ("row", evaluate(point, lambda: pipe.send(("planned", None))))
+            answer: tuple[str, Row | None] = (
+                "row",
+                evaluate(point, lambda stage: pipe.send(("reached", stage))),
+            )
         except MemoryError:
             answer = ("memory", None)
         pipe.send(answer)

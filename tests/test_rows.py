@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from bench import rows
 from bench.errors import DoesNotFit, InvalidPlan, Unsupported
 from bench.experiments import Point
+from bench.numerics.check import Numerics
 from bench.plans.plan import Plan
 from bench.results.schema import SCHEMA, STATUSES, TERMINATIONS
 
@@ -112,3 +113,65 @@ def test_a_real_point() -> None:
     )
     assert (row["status"], row["termination"], row["reason"]) == ("ok", "none", "")
     assert all(row[name] is not None for name in rows.MEASURES)
+    assert (row["numerics"], row["numerics_full_size"]) == ("exact", False)
+
+
+REAL = Point("gru-64-b1-t5", "s10-gx2800-dac20", "ring", "dac20-ring", 1000.0, 2, "row-wise")
+
+
+def test_wrong_numbers_have_no_timing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan that computes something else is a failure with its place, its verdict, and no measure."""
+    wrong = Numerics("failed: layer 'gru', h at time 0 is 1, expected 2", full_size=True)
+    monkeypatch.setattr("bench.numerics.check.check_plan", lambda *_: wrong)
+    row, plan, timing = rows.explain_point(REAL)
+    assert (row["status"], row["termination"]) == ("ok", "wrong numbers")
+    assert row["reason"] == "layer 'gru', h at time 0 is 1, expected 2"
+    assert (row["numerics"], row["numerics_full_size"]) == (wrong.verdict, True)
+    assert all(row[name] is None for name in rows.MEASURES)
+    assert plan is not None
+    assert timing is None
+
+
+def test_a_message_less_is_wrong_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that has lost a message is timed no more: its row says what was not there."""
+    from bench.numerics import check
+    from bench.plans.operations import Move
+    from bench.plans.program import Program
+
+    def lossy(*arguments: Any) -> Program:
+        program = lower(*arguments)
+        phase = program.phases[0]
+        kept = tuple(
+            replace(i, does=()) if any(isinstance(d, Move) for d in i.does) else i for i in phase.instructions
+        )
+        return replace(program, phases=(replace(phase, instructions=kept),))
+
+    lower = check.lower
+    monkeypatch.setattr(check, "lower", lossy)
+    check._verdict.cache_clear()
+    row = rows.evaluate_point(REAL)
+    check._verdict.cache_clear()
+    assert row["termination"] == "wrong numbers"
+    assert "device" in row["reason"]
+    assert row["latency_s"] is None
+
+
+def test_a_check_that_crashes_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception in the check itself is told apart from one in the emulator."""
+
+    def crash(*_: object) -> Numerics:
+        raise IndexError("oops")
+
+    monkeypatch.setattr("bench.numerics.check.check_plan", crash)
+    row = rows.evaluate_point(REAL)
+    assert row["termination"] == "crash"
+    assert row["reason"].startswith("the check of the numbers failed: IndexError: oops (test_rows.py:")
+    assert row["numerics"] is None
+    assert row["latency_s"] is None
+
+
+def test_stages_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits is told what comes next, so that a time-out says where it was."""
+    stages: list[str] = []
+    rows.evaluate_point(REAL, stages.append)
+    assert stages == ["emulating", "checking the numbers"]

@@ -17,14 +17,17 @@ from bench.runner import run_points
 FAKE = """
 import os, signal, time
 
-def evaluate(point, planned):
+def evaluate(point, reached):
     what = point.workload
     if what == "hang":
         time.sleep(60)
-    planned()
+    reached("emulating")
     if what == "hang-later":
         while True:
             pass
+    reached("checking the numbers")
+    if what == "hang-at-last":
+        time.sleep(60)
     if what == "exit":
         os._exit(3)
     if what == "kill":
@@ -53,7 +56,7 @@ def point(workload: str) -> Point:
     return Point(workload, "p", "ring", "l", 0.0, 1, "x")
 
 
-def outcomes(evaluate: Callable[[Point, Callable[[], None]], Row], *names: str) -> list[Row]:
+def outcomes(evaluate: Callable[[Point, Callable[[str], None]], Row], *names: str) -> list[Row]:
     """Rows of the points with these workloads."""
     return [row for _, row in run_points([point(name) for name in names], LIMITS, evaluate)]
 
@@ -70,6 +73,7 @@ def test_one_warm_worker(fake: ModuleType) -> None:
     [
         ("hang", "error", "timeout", "stopped after 1 s, while planning"),
         ("hang-later", "ok", "timeout", "stopped after 1 s, while emulating"),
+        ("hang-at-last", "ok", "timeout", "stopped after 1 s, while checking the numbers"),
         ("exit", "ok", "crash", "the worker process ended with exit code 3"),
         ("kill", "ok", "crash", "the worker process was ended by SIGKILL; the system may be out of memory"),
         ("memory", "ok", "out of memory", "more than 2048 MiB needed"),
@@ -87,6 +91,6 @@ def test_misbehaviour_is_a_row(
 
 def test_worker_that_cannot_start() -> None:
     """If workers cannot start at all, that is the harness's failure, not a row."""
-    broken = eval("lambda point, planned: {}")  # cannot be sent to another process
+    broken = eval("lambda point, reached: {}")  # cannot be sent to another process
     with pytest.raises(Exception, match=r"pickle|start"):
         outcomes(broken, "a")

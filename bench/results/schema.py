@@ -6,13 +6,21 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
-"""History: 1, the first."""
+SCHEMA_VERSION = 2
+"""History: 1, the first; 2, whether the plan computes the right numbers."""
 
 STATUSES = ("ok", "unsupported", "error")
 """What the partitioner said: a plan, a refusal with its reason, or an exception."""
 
-TERMINATIONS = ("none", "timeout", "crash", "out of memory", "invalid plan", "does not fit")
+TERMINATIONS = (
+    "none",
+    "timeout",
+    "crash",
+    "out of memory",
+    "invalid plan",
+    "does not fit",
+    "wrong numbers",
+)
 """What the harness did: nothing, or why it threw the point out."""
 
 _FIELDS: list[pa.Field[Any]] = [
@@ -51,6 +59,9 @@ _FIELDS: list[pa.Field[Any]] = [
     pa.field("fits_on_chip", pa.bool_()),
     pa.field("plan_id", pa.string()),
     pa.field("plan_notes", pa.string()),
+    # what the plan computes; null where its numbers were not checked
+    pa.field("numerics", pa.string()),  # "exact", "within 1e-5", or "failed: " and where and why
+    pa.field("numerics_full_size", pa.bool_()),  # false: on a network of the same structure, scaled down
     # where it comes from
     pa.field("version", pa.string(), nullable=False),
     pa.field("source_digest", pa.string(), nullable=False),

@@ -98,6 +98,10 @@ def make_row(
         "termination": termination,
         "reason": reason,
         **{name: (value if solved else None) for name, value in numbers.items()},
+        "numerics": {"none": "exact" if status == "ok" else None, "wrong numbers": f"failed: {reason}"}.get(
+            termination
+        ),
+        "numerics_full_size": False if solved or termination == "wrong numbers" else None,
         "version": "0.1.0",
         "source_digest": "0" * 12,
     }
