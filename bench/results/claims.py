@@ -20,6 +20,7 @@ from bench.results.fidelity import fidelity_points, summarize
 from bench.results.fidelity_sets import read_sets
 from bench.results.frames import prepare
 from bench.results.measures import HOLDS, Evidence, Measure, Relation, TablesDiffer
+from bench.results.numerics import by_experiment
 from bench.results.output import write_csv
 from bench.results.paper import compare, winners
 from bench.results.published import PUBLISHED, read_figures
@@ -94,6 +95,7 @@ def gather(results: Path, tables: Path, expected: Path = EXPECTED, published: Pa
         tables=tables,
         expected=expected / "tables",
         fidelity=summarize(fidelity_points(frame, sets, published), sets),
+        numerics=by_experiment(frame),
     )
 
 

@@ -27,6 +27,8 @@ class Evidence:
     expected: Path
     fidelity: pd.DataFrame
     """`bench.results.fidelity.summarize`."""
+    numerics: pd.DataFrame
+    """`bench.results.numerics.by_experiment`."""
 
 
 class SpeedupRatio(FileModel):
@@ -144,6 +146,28 @@ class SetDeviation(FileModel):
         return float(rows[f"{self.of}_pct"].iloc[0]) if len(rows) else float("nan")
 
 
+class NumbersRight(FileModel):
+    """Share of the rows with a plan to be timed whose numbers were checked and are right."""
+
+    measure: Literal["share of plans with right numbers"]
+
+    def value(self, evidence: Evidence) -> float:
+        """The share, 0 to 1; NaN if there are no such rows."""
+        table = evidence.numerics
+        plans = int(table["plans"].sum())
+        return float(table[["exact", "within_1e-5"]].sum().sum()) / plans if plans else float("nan")
+
+
+class FullSize(FileModel):
+    """Rows whose numbers were checked on the network itself, not scaled down."""
+
+    measure: Literal["rows checked at full size"]
+
+    def value(self, evidence: Evidence) -> float:
+        """The number of rows."""
+        return float(evidence.numerics["full_size"].sum())
+
+
 class TablesDiffer(FileModel):
     """Tables whose bytes differ from the committed ones (or that are missing on either side)."""
 
@@ -164,6 +188,8 @@ Measure = Annotated[
     | OtherWinners
     | SetsWorse
     | SetDeviation
+    | NumbersRight
+    | FullSize
     | TablesDiffer,
     Field(discriminator="measure"),
 ]

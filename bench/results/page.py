@@ -6,9 +6,7 @@ Example: ``python -m bench.results.page --results reports/results --reports repo
 from __future__ import annotations
 
 import argparse
-import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -16,87 +14,13 @@ import pandas as pd
 
 import bench
 from bench.results.frames import prepare
+from bench.results.numerics import ACCURACY_NOTE, NUMERICS_NOTE, by_experiment
 from bench.results.output import shown, write_text
+from bench.results.page_parts import Card, Part, Section, Sources, show
 from bench.results.published import PUBLISHED
 from bench.results.store import read_results
 
 TEMPLATES = PUBLISHED.parent / "templates"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A table's heading, and whether its cells are numbers."""
-
-    title: str
-    numeric: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A table's cell as text, and its CSS class."""
-
-    text: str
-    css: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A table as the template takes it."""
-
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A figure, a table, or both; ``folded`` is the line that unfolds the table."""
-
-    title: str = ""
-    text: str = ""
-    image: str = ""
-    table: Shown | None = None
-    folded: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A heading with its parts and the files behind them."""
-
-    id: str
-    title: str
-    text: str
-    parts: tuple[Part, ...]
-    links: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A number at the top."""
-
-    value: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sources:
-    """Where the page finds what it shows; a file that a configuration does not make is left out."""
-
-    results: Path
-    reports: Path
-
-    def table(self, name: str) -> pd.DataFrame:
-        """``tables/<name>.csv`` (or ``<name>.csv``), empty if there is none."""
-        for path in (self.reports / "tables" / f"{name}.csv", self.reports / f"{name}.csv"):
-            if path.is_file():
-                return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"figure": str})
-        return pd.DataFrame()
-
-    def image(self, name: str) -> str:
-        """``figures/<name>.svg`` as a data URI, empty if there is none."""
-        path = self.reports / "figures" / f"{name}.svg"
-        if not path.is_file():
-            return ""
-        return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
 def build(sources: Sources) -> str:
@@ -110,6 +34,7 @@ def build(sources: Sources) -> str:
         _sweep(sources, "deepbench", "DeepBench", "RNN problems of DeepBench's inference-server set."),
         _sweep(sources, "large", "Large RNNs", "Networks larger than one FPGA's on-chip memory."),
         _speedups(sources),
+        _numbers(sources),
         _failures(sources),
         _provenance(rows),
     ]
@@ -120,31 +45,6 @@ def build(sources: Sources) -> str:
         sections=[section for section in sections if section is not None and section.parts],
         version=bench.__version__,
     )
-
-
-def show(table: pd.DataFrame, digits: int = 3) -> Shown:
-    """A frame as the page shows it: numbers to the right, pass and fail coloured."""
-    columns = tuple(
-        Column(
-            str(name).replace("_", " "),
-            bool(pd.api.types.is_numeric_dtype(table[name]) and not pd.api.types.is_bool_dtype(table[name])),
-        )
-        for name in table.columns
-    )
-    rows = tuple(
-        tuple(_cell(value, column, digits) for value, column in zip(row, columns, strict=True))
-        for row in table.astype(object).itertuples(index=False, name=None)
-    )
-    return Shown(columns, rows)
-
-
-def _cell(value: object, column: Column, digits: int) -> Cell:
-    text = shown(value, digits)
-    if column.numeric:
-        return Cell(text, "number")
-    if text in ("pass", "fail"):
-        return Cell(text, text)
-    return Cell(text, "name" if len(text) <= 28 else "text")
 
 
 def _cards(sources: Sources, rows: pd.DataFrame) -> list[Card]:
@@ -166,6 +66,11 @@ def _cards(sources: Sources, rows: pd.DataFrame) -> list[Card]:
                 f"of {chosen['points']:.0f} points of Figs. 7, 8, 10 and 11 within 15 % or one drawing step",
             )
         )
+    checked = by_experiment(rows)
+    if len(checked):
+        right = int(checked[["exact", "within_1e-5"]].sum().sum())
+        text = "plans compute the right numbers, run on virtual FPGAs"
+        cards.append(Card(f"{right:,} of {checked['plans'].sum():,}", text))
     solved = int(rows["solved"].sum())
     cards.append(
         Card(f"{solved:,} of {len(rows):,}", "points solved; the others stand below with their reasons")
@@ -327,6 +232,33 @@ def _speedups(sources: Sources) -> Section | None:
     )
     links = ("tables/summary_vs_single.csv", "tables/summary_vs_conventional.csv", "tables/all_results.csv")
     return Section("speedups", "Speed-ups by experiment", text, tuple(parts), links)
+
+
+def _numbers(sources: Sources) -> Section | None:
+    checked, accuracy = sources.table("numerics"), sources.table("accuracy")
+    if checked.empty:
+        return None
+    total = checked.drop(columns="experiment").sum()
+    part = Part("Plans", NUMERICS_NOTE, table=show(checked), folded=f"{total['plans']:,} rows by experiment")
+    parts, links = [part], ["tables/numerics.csv"]
+    if len(accuracy):
+        short = accuracy["workload"].str.rpartition("/")[2]
+        if short.nunique() == accuracy["workload"].nunique():
+            accuracy = accuracy.assign(workload=short)
+        snr = accuracy.pivot_table(index="workload", columns="format", values="snr_db", sort=False)
+        text = ACCURACY_NOTE
+        parts.append(
+            Part("Accuracy of formats: signal-to-noise ratio in dB", text, table=show(snr.reset_index()))
+        )
+        parts.append(Part(table=show(accuracy), folded="Largest errors"))
+        links.append("tables/accuracy.csv")
+    text = (
+        "Each plan's instructions were also run with numbers, on devices that hold only the weights that the "
+        f"plan gives them and the vectors that they are sent. Of {total['plans']:,} rows with a plan, "
+        f"{total['exact']:,} agree with a run without a plan in every bit, {total['within_1e-5']:,} within "
+        f"1e-5; {total['wrong']:,} are wrong and {total['unchecked']:,} could not be checked."
+    )
+    return Section("numbers", "Numbers", text, tuple(parts), tuple(links))
 
 
 def _failures(sources: Sources) -> Section | None:

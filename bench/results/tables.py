@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from bench.results.frames import prepare, strategy_key
+from bench.results.numerics import ACCURACY_NOTE, NUMERICS_NOTE, by_experiment, read_accuracy
 from bench.results.output import write_csv, write_table
 from bench.results.schema import SCHEMA
 from bench.results.speedups import Against, pivot, speedups, summary
@@ -81,12 +82,12 @@ def shown_summary(table: pd.DataFrame) -> pd.DataFrame:
     return shown.drop(columns=["n_ok", "n"])
 
 
-def write_tables(results: Path, out: Path) -> list[Path]:
+def write_tables(results: Path, out: Path, accuracy: Path | None = None) -> list[Path]:
     """Write every table under ``out`` and return the CSV paths, sorted.
 
-    ``all_results.csv``; ``failures`` and ``failure_counts``; ``summary_vs_single`` and
-    ``summary_vs_conventional``; and ``vs_single/<experiment>``,
-    ``vs_conventional/<experiment>`` with a row for each point.
+    ``all_results.csv``; ``failures`` and ``failure_counts``; ``numerics``, and ``accuracy`` from the
+    file of that name; ``summary_vs_single`` and ``summary_vs_conventional``; and
+    ``vs_single/<experiment>``, ``vs_conventional/<experiment>`` with a row for each point.
     """
     raw = read_results(results)
     frame = prepare(raw)
@@ -94,6 +95,11 @@ def write_tables(results: Path, out: Path) -> list[Path]:
     failed = failures(frame)
     write_table(failed, out / "failures", title="Points without a result")
     write_table(failure_counts(failed), out / "failure_counts", title="Points without a result, by reason")
+    title = "Plans whose numbers were checked"
+    write_table(by_experiment(frame), out / "numerics", title=title, note=NUMERICS_NOTE)
+    if accuracy:
+        title = "Accuracy of number formats against float32"
+        write_table(read_accuracy(accuracy), out / "accuracy", title=title, note=ACCURACY_NOTE)
     for against, title in TITLES.items():
         rows = speedups(frame, against)
         table = shown_summary(summary(rows))
@@ -113,8 +119,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--results", type=Path, default=Path("reports/results"), help="folder of *.parquet")
     parser.add_argument("--out", type=Path, default=Path("reports/tables"), help="folder to write to")
+    parser.add_argument("--accuracy", type=Path, help="JSON lines of `bench pipeline accuracy`")
     arguments = parser.parse_args(argv)
-    written = write_tables(arguments.results, arguments.out)
+    written = write_tables(arguments.results, arguments.out, arguments.accuracy)
     print(f"{len(written)} tables in {arguments.out}")
     return 0
 
