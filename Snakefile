@@ -20,7 +20,7 @@ sys.path.insert(0, workflow.basedir)
 # the interpreter that runs Snakemake runs the jobs, whether its environment is activated or not
 shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
 
-from bench.digest import report_digest, shard_digest
+from bench.digest import accuracy_digest, report_digest, shard_digest
 from bench.errors import UserError
 from bench.experiments import load_config, make_shards, notebooks
 
@@ -89,9 +89,24 @@ rule collect:
         "python -m bench pipeline collect {params.config:q} {output:q} {input:q} 2> {log:q}"
 
 
+rule accuracy:
+    output:
+        f"{OUT}/accuracy.jsonl",
+    log:
+        f"{OUT}/logs/accuracy.log",
+    conda:
+        "environment.yml"
+    params:
+        config=CONFIG,
+        digest=accuracy_digest(SETTINGS),
+    shell:
+        "python -m bench pipeline accuracy {params.config:q} {output:q} 2> {log:q}"
+
+
 rule tables:
     input:
         results=rules.collect.output,
+        accuracy=rules.accuracy.output if SETTINGS.accuracy else [],
         published=sorted(Path("reports/published").glob("*.csv")),
         fidelity="reports/expected/fidelity.yaml",
     output:
@@ -101,9 +116,12 @@ rule tables:
     conda:
         "environment.yml"
     params:
+        accuracy=lambda wildcards, input: (
+            ["--accuracy", *input.accuracy] if input.accuracy else []
+        ),
         digest=report_digest(),
     shell:
-        "(python -m bench.results.tables --results {input.results:q} --out {output:q} &&"
+        "(python -m bench.results.tables --results {input.results:q} {params.accuracy:q} --out {output:q} &&"
         " python -m bench.results.paper --results {input.results:q} --out {output:q} &&"
         " python -m bench.results.fidelity --results {input.results:q} --out {output:q}) > {log:q} 2>&1"
 

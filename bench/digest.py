@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from bench.experiments import Config, Shard, read_profile, read_workload
+from bench.experiments import Config, Shard, accuracy_workloads, read_profile, read_workload
 from bench.partitioners import load_partitioner
 
 PACKAGE = Path(__file__).parent
@@ -33,6 +33,14 @@ def shard_digest(shard: Shard, config: Config) -> str:
     for point in shard.points:
         parts += [repr(read_workload(point.workload)), repr(read_profile(point.profile))]
     return hashlib.sha256("\n".join(dict.fromkeys(parts)).encode()).hexdigest()[:12]
+
+
+def accuracy_digest(config: Config) -> str:
+    """A hash over all that the accuracies depend on; that of nothing where none are asked for."""
+    parts = [_content_hash([PACKAGE / "shards.py", *sources([PACKAGE / "numerics/accuracy.py"])])]
+    if config.accuracy:
+        parts += [repr(read_workload(name)) for name in accuracy_workloads(config.accuracy)]
+    return hashlib.sha256("\n".join([repr(config.accuracy), *parts]).encode()).hexdigest()[:12]
 
 
 @cache

@@ -70,10 +70,20 @@ class Limits(FileModel):
     memory_mib: int = Field(default=4096, ge=256, description="address space of the worker process")
 
 
+class Accuracy(FileModel):
+    """What the table of accuracies compares: each workload in each format, with float32."""
+
+    workloads: list[str] = Field(min_length=1, description="catalogue names, globs over them, or files")
+    formats: list[str] = Field(min_length=1, description="names of `bench list formats`")
+    steps: Annotated[int, Field(gt=0)] = Field(default=8, description="time steps at most")
+    seed: Annotated[int, Field(ge=0)] = Field(default=0, description="of weights and input data")
+
+
 class Config(FileModel):
     """All that one run of the pipeline evaluates."""
 
     limits: Limits = Limits()
+    accuracy: Accuracy | None = Field(default=None, description="number formats to compare with float32")
     notebooks: list[str] = Field(default=[], description="notebooks to execute for figures: files or globs")
     claims: bool = Field(default=False, description="check the results against reports/expected")
     experiments: list[Experiment] = Field(min_length=1)
@@ -135,11 +145,11 @@ def read_profile(name: str) -> Profile:
 def load_config(path: Path) -> Config:
     """Read a configuration and check everything it names.
 
-    Raises UserError with all mistakes at once: schema, unknown workloads, profiles,
-    links, partitioners and parameters, clusters that a topology does not allow.
+    Raises UserError with all mistakes at once: schema, unknown workloads, profiles, links,
+    number formats, partitioners and parameters, clusters that a topology does not allow.
     """
     config = load_yaml(path, Config)
-    problems: list[str] = []
+    problems = [f"{path}: accuracy: {text}" for text in _check_accuracy(config.accuracy)]
     seen: set[str] = set()
     for number, experiment in enumerate(config.experiments):
         place = f"{path}: experiments[{number}] ({experiment.name})"
@@ -168,7 +178,7 @@ def expand(experiment: Experiment, problems: dict[str, None] | None = None) -> I
     one is raised as UserError.
     """
     found: dict[str, None] = {} if problems is None else problems
-    workloads = _workloads(experiment, found)
+    workloads = _workloads(experiment.workloads, found)
     clusters = _clusters(experiment, found)
     choices = _choices(experiment.partitioners, found)
     baseline = _choices([experiment.baseline], found)
@@ -214,9 +224,30 @@ def check_parameters(partitioner: str, parameters: Mapping[str, Scalar]) -> None
             raise UserError(f"partitioner {partitioner!r}: {name}: got {value!r}, expected {expected}")
 
 
-def _workloads(experiment: Experiment, problems: dict[str, None]) -> list[str]:
+def accuracy_workloads(accuracy: Accuracy, problems: dict[str, None] | None = None) -> list[str]:
+    """Names of the workloads that the table of accuracies compares; mistakes go into ``problems``."""
+    return _workloads(accuracy.workloads, {} if problems is None else problems)
+
+
+def _check_accuracy(accuracy: Accuracy | None) -> list[str]:
+    """All mistakes in the section ``accuracy``."""
+    if accuracy is None:
+        return []
+    from bench.numerics.formats import load_format  # numpy; listing needs none
+
+    problems: dict[str, None] = {}
+    accuracy_workloads(accuracy, problems)
+    for name in accuracy.formats:
+        try:
+            load_format(name)
+        except UserError as error:
+            problems[str(error)] = None
+    return list(problems)
+
+
+def _workloads(patterns: list[str], problems: dict[str, None]) -> list[str]:
     names: dict[str, None] = {}
-    for wanted in experiment.workloads:
+    for wanted in patterns:
         matches = _matching(wanted, "workload", workload_names(), problems)
         for name in [wanted] if matches is None else matches:
             try:

@@ -1,4 +1,4 @@
-"""The two steps of the pipeline that make results: evaluate one shard, collect all of them.
+"""The steps of the pipeline that make results: evaluate one shard, collect all of them, compare formats.
 
 A shard is a file of JSON lines, one row a line, so that its job needs no pandas;
 collecting turns all of them into one Parquet file and checks that no row is missing.
@@ -7,6 +7,7 @@ collecting turns all of them into one Parquet file and checks that no row is mis
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,15 @@ from typing import Any
 
 from bench.digest import source_digest
 from bench.errors import UserError, unknown_name
-from bench.experiments import Config, Point, Shard, load_config, make_shards
+from bench.experiments import (
+    Config,
+    Point,
+    Shard,
+    accuracy_workloads,
+    load_config,
+    make_shards,
+    read_workload,
+)
 from bench.rows import Row, request_columns
 from bench.runner import run_points
 
@@ -60,6 +69,29 @@ def collect(config: Path, files: Iterable[Path], output: Path) -> None:
             f"{len(found - wanted)} too many; remove the shards folder and run again"
         )
     write_results(rows, output)
+
+
+def write_accuracy(config: Config, output: Path, progress: Progress) -> None:
+    """Run each workload of the section ``accuracy`` in each format, and write JSON lines.
+
+    Raises UserError if the configuration has no such section.
+    """
+    from bench.numerics.accuracy import accuracy
+
+    wanted = config.accuracy
+    if wanted is None:
+        raise UserError("the configuration asks for no accuracies; add a section accuracy: to it")
+    rows: list[Row] = []
+    names = accuracy_workloads(wanted)
+    for done, name in enumerate(names, start=1):
+        for row in accuracy(read_workload(name), wanted.formats, wanted.seed, wanted.steps):
+            rows.append({key: _finite(value) for key, value in row.items()} | {"workload": name})
+        progress(done, len(names), 0)
+    write_lines(rows, output)
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_lines(rows: Iterable[Row], path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import digest
+from bench.experiments import load_config
 
 
 @pytest.fixture
@@ -62,5 +63,19 @@ def test_neighbours_do_not_share_sources() -> None:
     assert "layer_wise.py" not in row_wise
     shared = {path.name for path in digest.sources([digest.PACKAGE / root for root in digest.ROOTS])}
     assert {"engine.py", "lower.py", "validate.py", "profile.py", "model.py"} <= shared
+    assert {"check.py", "interpreter.py", "numbers.py", "scale_down.py", "formats.py"} <= shared
     assert not {"row_wise.py", "layer_wise.py", "single.py", "tables.py"} & shared
     assert digest.source_digest("row-wise") != digest.source_digest("layer-wise")
+
+
+def test_accuracies_depend_on_formats_and_workloads() -> None:
+    """Another seed or workload, and an edit of the arithmetic, give another digest; experiments do not."""
+    smoke = load_config(digest.PACKAGE.parent / "config" / "smoke.yaml")
+    assert smoke.accuracy
+    same = smoke.model_copy(update={"experiments": smoke.experiments[:1]})
+    assert digest.accuracy_digest(same) == digest.accuracy_digest(smoke)
+    for change in ({"seed": 1}, {"workloads": ["lstm-64-b1-t25"]}, {"formats": ["int8"]}):
+        other = smoke.model_copy(update={"accuracy": smoke.accuracy.model_copy(update=change)})
+        assert digest.accuracy_digest(other) != digest.accuracy_digest(smoke)
+    found = {path.name for path in digest.sources([digest.PACKAGE / "numerics/accuracy.py"])}
+    assert {"formats.py", "whole.py", "numbers.py", "activations.py"} <= found

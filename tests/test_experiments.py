@@ -138,6 +138,17 @@ def test_all_mistakes_at_once(tmp_path: Path) -> None:
     assert str(error.value).count("experiments[0] (small)") == 2
 
 
+def test_accuracy_names_what_exists(tmp_path: Path) -> None:
+    """A format or workload that does not exist is refused with the nearest names."""
+    text = SMALL + "accuracy: {workloads: [dac20/blstm-5], formats: [int9]}\n"
+    with pytest.raises(UserError) as error:
+        load_config(write(tmp_path, text))
+    first, second = str(error.value).splitlines()
+    assert "mine.yaml: accuracy: " in first
+    assert "did you mean 'dac20/blstm-4'" in first
+    assert "mine.yaml: accuracy: unknown format 'int9'; did you mean 'int8'" in second
+
+
 def test_same_name_twice(tmp_path: Path) -> None:
     """Two experiments cannot share a name: tables could not tell them apart."""
     text = SMALL + SMALL.partition("\n")[2].partition("\n")[2]

@@ -10,7 +10,7 @@ from bench.errors import UserError
 from bench.experiments import Shard, load_config, make_shards
 from bench.results.store import read_results
 from bench.rows import Row, failure, request_columns
-from bench.shards import collect, find_shard, read_lines, show_progress, write_lines
+from bench.shards import collect, find_shard, read_lines, show_progress, write_accuracy, write_lines
 
 CONFIG = """
 experiments:
@@ -79,3 +79,22 @@ def test_plain_progress_says_ten_lines_at_most(capsys: pytest.CaptureFixture[str
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 10
     assert lines[-1] == "shard: 100/100 points, 2 without a result"
+
+
+def test_accuracies_of_each_workload_and_format(config: Path, tmp_path: Path) -> None:
+    """A row each, the same bytes the second time; without the section it says what to add."""
+    section = "accuracy: {workloads: [lstm-32-b1-t9], formats: [float32, int8, bfp2], steps: 3}\n"
+    asking = tmp_path / "asking.yaml"
+    asking.write_text(section + CONFIG, encoding="utf-8")
+    files = [tmp_path / name for name in ("a.jsonl", "b.jsonl")]
+    for file in files:
+        write_accuracy(load_config(asking), file, lambda *_: None)
+    rows = read_lines(files[0])
+    assert [(row["workload"], row["format"], row["steps"]) for row in rows] == [
+        ("lstm-32-b1-t9", name, 3) for name in ("float32", "int8", "bfp2")
+    ]
+    assert rows[0]["snr_db"] is None  # equal: infinite
+    assert rows[1]["snr_db"] > rows[2]["snr_db"] > 0
+    assert files[0].read_bytes() == files[1].read_bytes()
+    with pytest.raises(UserError, match="add a section accuracy"):
+        write_accuracy(load_config(config), tmp_path / "none.jsonl", lambda *_: None)
