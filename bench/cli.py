@@ -1,4 +1,4 @@
-"""The ``bench`` command: list, show, run, import, export, validate, and what the Snakefile calls.
+"""The ``bench`` command: list, show, run, numerics, import, export, validate, what the Snakefile calls.
 
 Commands import what they need when they run, so that each starts at once.
 """
@@ -8,11 +8,15 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.errors import UserError
+from bench.threads import use_one_thread
+
+if TYPE_CHECKING:
+    from bench.experiments import Point
 
 app = typer.Typer(
     add_completion=False,
@@ -36,6 +40,7 @@ class Listed(StrEnum):
     PROFILES = "profiles"
     PARTITIONERS = "partitioners"
     TOPOLOGIES = "topologies"
+    FORMATS = "formats"
 
 
 class Shown(StrEnum):
@@ -47,7 +52,7 @@ class Shown(StrEnum):
 
 @app.command("list", epilog="Example: bench list partitioners")
 def list_names(what: Listed, as_json: Json = False) -> None:
-    """List workloads, hardware profiles, partitioners or topologies, with a line about each."""
+    """List workloads, hardware profiles, partitioners, topologies or number formats, a line about each."""
     from bench import cli_list
 
     cli_list.list_names(what.value, as_json=as_json)
@@ -86,13 +91,69 @@ def run(
 ) -> None:
     """Emulate one workload on one cluster with one partitioner, and say where the time goes.
 
-    Exit code 1: the point has no result (the partitioner or the emulator refused it).
+    Exit code 1: the point has no result (the partitioner or the emulator refused it, or its numbers
+    are wrong).
     """
+    use_one_thread()
     from bench import cli_run
 
     cluster = (profile, topology, link, link_latency_ns, fpgas)
     solved = cli_run.run_point(workload, cluster, partitioner, param or [], save_plan, as_json=as_json)
     raise typer.Exit(0 if solved else 1)
+
+
+@app.command(
+    epilog="Example: bench numerics --workload dac20/lstm-1024 --fpgas 4 --partitioner row-wise "
+    "--format bfp5 --full-size --steps 8"
+)
+def numerics(
+    workload: Annotated[
+        str | None, typer.Option(help="Catalogue name, file, or as lstm-1024-b1-t25.")
+    ] = None,
+    partitioner: Annotated[str | None, typer.Option(help="A name from `bench list partitioners`.")] = None,
+    profile: Annotated[str, typer.Option(help="Hardware profile: name or file.")] = "s10-gx2800-dac20",
+    fpgas: Annotated[int, typer.Option(min=1, help="Number of FPGAs.")] = 1,
+    topology: Annotated[str, typer.Option(help="How they are joined.")] = "ring",
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="A parameter of the partitioner; repeatable."),
+    ] = None,
+    plan: Annotated[Path | None, typer.Option(help="A file of `bench run --save-plan`, instead.")] = None,
+    number_format: Annotated[
+        str | None,
+        typer.Option("--format", help="A name from `bench list formats` (default: the overlay's)."),
+    ] = None,
+    full_size: Annotated[
+        bool, typer.Option("--full-size", help="The network itself, not a small one of the same structure.")
+    ] = False,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Time steps at most (default: 4, all with --full-size).")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random weights and data.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Run a plan with numbers on virtual FPGAs, and compare each layer with a run without a plan.
+
+    Exit code 1: there is no plan, or it computes something else.
+    """
+    use_one_thread()
+    from bench import cli_numerics
+    from bench.cli_run import make_point
+
+    if plan is not None:
+        asked: Path | Point = plan
+        if workload or partitioner:
+            raise UserError(
+                "--plan has its own workload and partitioner; leave --workload and --partitioner out"
+            )
+    elif workload and partitioner:
+        asked = make_point(workload, (profile, topology, None, None, fpgas), partitioner, param or [])
+    else:
+        raise UserError("nothing to run; give --workload and --partitioner, or --plan")
+    right = cli_numerics.show_numerics(
+        asked, format_name=number_format, full_size=full_size, steps=steps, seed=seed, as_json=as_json
+    )
+    raise typer.Exit(0 if right else 1)
 
 
 @app.command(epilog="Example: bench export --workload dac20/blstm-4 --out blstm-4.onnx --steps 8")
@@ -144,6 +205,7 @@ def validate(
     files: Annotated[list[Path], typer.Argument(help="Workloads, profiles, configurations, plans.")],
 ) -> None:
     """Check files that you wrote: all mistakes at once, and nothing written."""
+    use_one_thread()
     from bench import cli_validate
 
     cli_validate.validate_files(files)
@@ -181,6 +243,17 @@ def collect(config: Path, output: Path, files: list[Path]) -> None:
     from bench import shards
 
     shards.collect(config, files, output)
+
+
+@pipeline.command(epilog="Example: bench pipeline accuracy config/smoke.yaml accuracy.jsonl")
+def accuracy(config: Path, output: Path) -> None:
+    """Compare number formats with float32, as the section `accuracy` of a configuration says."""
+    use_one_thread()  # the last bits of a sum depend on the number of threads
+    from bench.experiments import load_config
+    from bench.shards import show_progress, write_accuracy
+
+    with show_progress("accuracy") as progress:
+        write_accuracy(load_config(config), output, progress)
 
 
 @pipeline.command(epilog="Example: bench pipeline check reports/claims.csv")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from bench.hardware.profile import TOPOLOGIES, Profile
 from bench.workloads.model import Workload
+
+if TYPE_CHECKING:
+    from bench.numerics.formats import NumberFormat
 
 TOPOLOGY_SUMMARIES = {
     "ring": "links used in one direction, as in DAC 2020",
@@ -22,6 +25,12 @@ TOPOLOGY_SUMMARIES = {
     "host-star": "every message goes through the host",
 }
 
+ACTIVATIONS = {
+    "table": "a table",
+    "table-linear": "a table, interpolated",
+    "piecewise": "piecewise linear",
+}
+
 
 def list_names(what: str, *, as_json: bool) -> None:
     """Print the names of one catalogue with a line about each."""
@@ -30,6 +39,7 @@ def list_names(what: str, *, as_json: bool) -> None:
         "profiles": _profiles,
         "partitioners": _partitioners,
         "topologies": _topologies,
+        "formats": _formats,
     }[what]()
     if as_json:
         typer.echo(json.dumps(entries, indent=2))
@@ -114,6 +124,26 @@ def _partitioners() -> list[dict[str, Any]]:
 
 def _topologies() -> list[dict[str, Any]]:
     return [{"name": name, "summary": TOPOLOGY_SUMMARIES.get(name, "")} for name in TOPOLOGIES]
+
+
+def _formats() -> list[dict[str, Any]]:
+    from bench.numerics.formats import FORMATS
+
+    return [{"name": fmt.name, "summary": format_summary(fmt)} for fmt in FORMATS.values()]
+
+
+def format_summary(fmt: NumberFormat) -> str:
+    """A number format in one line."""
+    bits = fmt.magnitude_bits
+    scales = {"int8": "a scale a row", "int8-tensor": "one scale a matrix"}
+    if bits:
+        matrix = f"a sign and {bits} bits, one exponent a native vector"
+    elif fmt.is_integer:
+        matrix = f"8-bit integers, {scales[fmt.matrix]}, {fmt.accumulator_bits}-bit sums"
+    else:
+        matrix = fmt.matrix
+    activation = "" if fmt.activation == "exact" else f"; sigmoid and tanh: {ACTIVATIONS[fmt.activation]}"
+    return f"products: {matrix}; vectors: {fmt.vector}{activation}"
 
 
 def _lines(value: Any, indent: str = "  ") -> Iterable[str]:

@@ -23,6 +23,7 @@ from bench.experiments import (
 )
 from bench.files import FileModel, parse_yaml
 from bench.hardware.files import make_cluster
+from bench.numerics.report import verdict_text
 from bench.plans.files import save_plan
 from bench.rows import Row, explain_point
 
@@ -102,7 +103,6 @@ def as_object(point: Point, row: Row) -> dict[str, Any]:
         "parameters": json.loads(point.parameters),
         "backend": "emulated",
         **row,
-        "numerics": None,
         "point_id": point.point_id,
     }
 
@@ -122,6 +122,8 @@ def _explain(console: Console, point: Point, row: Row, timing: Timing) -> None:
     fits = "on chip" if timing.fits_on_chip else "more than fits on chip"
     facts.add_row("weights", f"{timing.weight_bytes_per_device / 1e6:.1f} MB on the fullest device ({fits})")
     facts.add_row("plan", f"{row['plan_id']}  {row['plan_notes']}")
+    profile = read_profile(point.profile)
+    facts.add_row("numbers", verdict_text(row["numerics"], row["numerics_full_size"], profile))
     console.print(facts)
     console.print(_busy("device", timing), _busy("link", timing), sep="\n")
 

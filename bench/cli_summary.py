@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 from rich.console import Console
@@ -20,6 +21,16 @@ FILES = {
     "provenance": "provenance.json",
 }
 
+COLUMNS = [
+    *("experiment", "workload", "profile", "fpgas", "partitioner", "parameters"),
+    *("status", "termination", "reason", "latency_s", "numerics", "numerics_full_size"),
+]
+
+WRONG = "wrong numbers"
+"""The termination of a plan that computes something else than its network."""
+
+SHOWN_WRONG = 10
+
 
 def show(folder: Path) -> None:
     """Print points by experiment, claims, and where the files are."""
@@ -27,7 +38,7 @@ def show(folder: Path) -> None:
     results = folder / FILES["results"]
     if not results.exists():
         raise UserError(f"{folder}: no results here; run `snakemake reproduce-all` first")
-    rows = pq.read_table(results, columns=["experiment", "status", "termination", "latency_s"]).to_pylist()
+    rows = pq.read_table(results, columns=COLUMNS).to_pylist()
     table = Table(box=None, pad_edge=False)
     for name in ("experiment", "points", "solved", "unsupported", "failed"):
         table.add_column(name, justify="left" if name == "experiment" else "right")
@@ -39,6 +50,8 @@ def show(folder: Path) -> None:
         counts = (len(mine), solved, unsupported, len(mine) - solved - unsupported)
         table.add_row(experiment, *map(str, counts))
     console.print(table)
+    for line in numbers(rows):
+        console.print(line, highlight=False, soft_wrap=True)
     claims = folder / FILES["claims"]
     if claims.exists():
         entries = read_claims(claims)
@@ -48,6 +61,27 @@ def show(folder: Path) -> None:
     for label, name in FILES.items():
         if (folder / name).exists():
             console.print(f"{label}: {folder / name}", highlight=False)
+
+
+def numbers(rows: list[dict[str, Any]]) -> list[str]:
+    """How many plans' numbers were found right, and a line for each plan whose numbers are wrong."""
+    checked = [row for row in rows if row["numerics"]]
+    wrong = [row for row in checked if row["termination"] == WRONG]
+    exact = sum(row["numerics"] == "exact" for row in checked)
+    full = sum(bool(row["numerics_full_size"]) for row in checked)
+    lines = [
+        f"numbers: {len(checked) - len(wrong)} of {len(checked)} plans checked are right ({exact} in every "
+        f"bit), {full} checked at full size"
+    ]
+    for row in wrong[:SHOWN_WRONG]:
+        strategy = row["partitioner"] + ("" if row["parameters"] == "{}" else f" {row['parameters']}")
+        lines.append(
+            f"wrong numbers: {row['experiment']}: {row['workload']} on {row['fpgas']} x {row['profile']}, "
+            f"{strategy}: {row['reason']}"
+        )
+    if len(wrong) > SHOWN_WRONG:
+        lines.append(f"wrong numbers: {len(wrong) - SHOWN_WRONG} more in tables/failures.csv")
+    return lines
 
 
 def _claims(entries: list[dict[str, str]]) -> Table:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 import yaml
 
 from bench.errors import InvalidPlan, UserError
 from bench.files import read_text
+
+if TYPE_CHECKING:
+    from bench.hardware.profile import Cluster
+    from bench.plans.plan import Plan
+    from bench.workloads.model import Workload
 
 KINDS: dict[str, frozenset[str]] = {
     "configuration": frozenset({"experiments", "limits"}),
@@ -26,8 +32,8 @@ def validate_files(files: list[Path]) -> None:
     for path in files:
         try:
             kind = kind_of(path)
-            _CHECKS[kind](path)
-            typer.echo(f"{path}: valid {kind}")
+            note = _CHECKS[kind](path)
+            typer.echo(f"{path}: valid {kind}" + (f"; {note}" if note else ""))
         except UserError as error:
             problems.append(str(error))
     if problems:
@@ -56,7 +62,19 @@ def _check_config(path: Path) -> None:
     load_config(path)
 
 
-def _check_plan(path: Path) -> None:
+def _check_plan(path: Path) -> str:
+    from bench.numerics.check import check_plan
+    from bench.numerics.report import verdict_text
+
+    plan, workload, cluster = saved_plan(path)
+    numerics = check_plan(plan, workload, cluster)
+    if not numerics.right:
+        raise UserError(f"{path}: wrong numbers: {numerics.verdict.removeprefix('failed: ')}")
+    return "numbers " + verdict_text(numerics.verdict, numerics.full_size, cluster.profile)
+
+
+def saved_plan(path: Path) -> tuple[Plan, Workload, Cluster]:
+    """A plan from a file with what it is for; UserError if it breaks a rule."""
     from bench.experiments import Point, read_workload
     from bench.plans.files import read_plan
     from bench.plans.validate import validate
@@ -65,10 +83,12 @@ def _check_plan(path: Path) -> None:
     point = Point(
         file.workload, file.profile, file.topology, file.link, file.link_latency_ns, file.fpgas, "", "{}"
     )
+    plan, workload, cluster = file.plan(), read_workload(file.workload), point.cluster
     try:
-        validate(file.plan(), read_workload(file.workload), point.cluster)
+        validate(plan, workload, cluster)
     except InvalidPlan as error:
         raise UserError(f"{path}: {error}") from None
+    return plan, workload, cluster
 
 
 def _check_profile(path: Path) -> None:
@@ -83,7 +103,7 @@ def _check_workload(path: Path) -> None:
     workloads_in_file(path)
 
 
-_CHECKS: dict[str, Callable[[Path], None]] = {
+_CHECKS: dict[str, Callable[[Path], str | None]] = {
     "configuration": _check_config,
     "plan": _check_plan,
     "profile": _check_profile,

@@ -27,7 +27,7 @@ def bench(
     return int(done.value.code or 0), captured.out, captured.err
 
 
-@pytest.mark.parametrize("what", ["workloads", "profiles", "partitioners", "topologies"])
+@pytest.mark.parametrize("what", ["workloads", "profiles", "partitioners", "topologies", "formats"])
 def test_list(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     """Every list has a line for each name, with something about it, and the same as JSON."""
     code, out, _ = bench(capsys, monkeypatch, "list", what)
@@ -65,6 +65,7 @@ def test_run_explains(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     assert code == 0
     for part in ("latency", "cycles", "utilization", "communication", "matrix unit", "0 -> 1"):
         assert part in out
+    assert "exact: every bit as without a plan (int8, scaled down)" in out
 
 
 def test_run_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +78,8 @@ def test_run_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
     assert {key: value[key] for key in expected} == expected
     assert value["parameters"] == {"software_pipelining": True}
     assert value["link_latency_ns"] == 250.0
-    assert value["numerics"] is None
+    assert value["numerics"] == "exact"
+    assert value["numerics_full_size"] is False
     for key in ("latency_s", "cycles", "cycles_per_step", "utilization", "communication_share", "plan_id"):
         assert value[key] is not None
 
@@ -115,7 +117,11 @@ def test_plan_round_trip(
     path = tmp_path / "plan.json"
     bench(capsys, monkeypatch, *ONE_POINT, "--save-plan", str(path))
     code, out, _ = bench(capsys, monkeypatch, "validate", str(path))
-    assert (code, out) == (0, f"{path}: valid plan\n")
+    said = "numbers exact: every bit as without a plan (int8, scaled down)"
+    assert (code, out) == (0, f"{path}: valid plan; {said}\n")
+    code, out, _ = bench(capsys, monkeypatch, "numerics", "--plan", str(path))
+    assert code == 0
+    assert "numbers  exact: every bit as without a plan" in out
     plan = json.loads(path.read_text(encoding="utf-8"))
     removed = plan["blocks"].pop()
     path.write_text(json.dumps(plan) + "\n", encoding="utf-8")
@@ -123,6 +129,85 @@ def test_plan_round_trip(
     assert (code, out) == (2, "")
     assert removed["layer"] in err
     assert removed["matrix"] in err
+
+
+NUMERICS = ["numerics", "--workload", "lstm-96-b2-t9", "--fpgas", "3", "--partitioner"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "layer"),
+    [
+        (["row-wise"], "int8, 4 steps, scaled down", "every bit"),
+        (["column-wise", "--full-size"], "int8, 9 steps, full size", "every bit"),
+        (["column-wise", "--full-size", "--steps", "5"], "int8, 5 steps, full size", "every bit"),
+        (["column-wise", "--format", "float32"], "numbers  within 1e-5", "within"),
+        (["row-wise", "--format", "bfp5"], "numbers  within 1e-5 in float32", "every bit"),
+    ],
+)
+def test_numerics(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    said: str,
+    layer: str,
+) -> None:
+    """A table a layer, in the format and at the size that were asked for, and the same as JSON."""
+    code, out, _ = bench(capsys, monkeypatch, *NUMERICS, *options)
+    assert code == 0
+    assert said in out
+    assert layer in next(line for line in out.splitlines() if line.startswith("lstm ")).partition("lstm")[2]
+    assert " dB" in out
+    code, out, _ = bench(capsys, monkeypatch, *NUMERICS, *options, "--json")
+    value = json.loads(out)
+    assert code == 0
+    assert [entry["layer"] for entry in value["layers"]] == ["lstm"]
+    assert value["layers"][0]["deviation"] <= 1e-5
+    assert value["layers"][0]["snr_db"] > 0
+
+
+def test_numerics_of_a_wrong_plan(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Rows in the wrong order on one device: validate (exit 2) and numerics (exit 1) name the place."""
+    from bench.numerics import numbers
+
+    def swapped(self: numbers.Numbers, layer: object, product: object, rows: object, cols: object) -> object:
+        values = weights(self, layer, product, rows, cols)  # type: ignore[arg-type]
+        return values if rows[0] == 0 else values[::-1]  # type: ignore[index]
+
+    path = tmp_path / "plan.json"
+    bench(capsys, monkeypatch, *ONE_POINT, "--save-plan", str(path))
+    weights = numbers.Numbers.weights
+    monkeypatch.setattr(numbers.Numbers, "weights", swapped)
+    from bench.numerics import check
+
+    check._verdict.cache_clear()
+    code, out, err = bench(capsys, monkeypatch, "validate", str(path))
+    check._verdict.cache_clear()
+    assert (code, out) == (2, "")
+    assert "wrong numbers: layer 'lstm', h at time 0" in err
+    assert "(device 1)" in err
+    code, out, _ = bench(capsys, monkeypatch, "numerics", "--plan", str(path))
+    assert code == 1
+    assert "numbers  failed: layer 'lstm', h at time 0" in out
+
+
+def test_numerics_without_a_plan(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal is exit code 1 with the partitioner's words; what is missing or unknown is 2."""
+    skip = "deepbench-skip-input/inference_server/lstm-512-b1-t25"
+    code, out, _ = bench(
+        capsys, monkeypatch, "numerics", "--workload", skip, "--partitioner", "input-wise", "--fpgas", "2"
+    )
+    assert code == 1
+    assert out.startswith("no result: unsupported: ")
+    for arguments, message in (
+        (["numerics"], "give --workload and --partitioner, or --plan"),
+        ([*NUMERICS, "row-wise", "--plan", "plan.json"], "leave --workload and --partitioner out"),
+        ([*NUMERICS, "row-wise", "--format", "int9"], "unknown format 'int9'; did you mean 'int8'"),
+    ):
+        code, out, err = bench(capsys, monkeypatch, *arguments)
+        assert (code, out) == (2, "")
+        assert message in err
 
 
 def test_validate_shipped_files(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,15 +241,16 @@ def test_every_command_shows_an_example(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """--help of each command ends with an example."""
-    commands = [["list"], ["show"], ["run"], ["validate"], ["summary"]]
-    commands += [["pipeline", name] for name in ("shards", "evaluate", "collect", "check", "schema")]
+    commands = [["list"], ["show"], ["run"], ["numerics"], ["validate"], ["summary"]]
+    steps = ("shards", "evaluate", "collect", "accuracy", "check", "schema")
+    commands += [["pipeline", name] for name in steps]
     for command in commands:
         code, out, _ = bench(capsys, monkeypatch, *command, "--help")
         assert code == 0
         assert f"Example: bench {' '.join(command)}" in " ".join(out.split())
 
 
-@pytest.mark.parametrize("what", ["workloads", "profiles", "partitioners", "topologies"])
+@pytest.mark.parametrize("what", ["workloads", "profiles", "partitioners", "topologies", "formats"])
 def test_list_starts_quickly(what: str) -> None:
     """Listing imports neither numba nor pandas: those take a second."""
     code = (
@@ -182,3 +268,24 @@ def test_summary_without_results(
     code, _, err = bench(capsys, monkeypatch, "summary", str(tmp_path))
     assert code == 2
     assert "snakemake reproduce-all" in err
+
+
+def test_summary_counts_numbers(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Plans whose numbers are right are counted, one whose numbers are wrong is named with its reason."""
+    from bench.experiments import Point
+    from bench.results.store import write_results
+    from bench.rows import evaluate_point, request_columns
+
+    points = [
+        Point("gru-64-b1-t5", "s10-gx2800-dac20", "ring", "dac20-ring", 1000.0, n, "row-wise") for n in (1, 2)
+    ]
+    right, wrong = [request_columns("mine", point, "digest") | evaluate_point(point) for point in points]
+    wrong |= {"termination": "wrong numbers", "reason": "row 3 is 1", "numerics": "failed: row 3 is 1"}
+    write_results([right, wrong | {"latency_s": None}], tmp_path / "results" / "results.parquet")
+    code, out, _ = bench(capsys, monkeypatch, "summary", str(tmp_path))
+    assert code == 0
+    assert "numbers: 1 of 2 plans checked are right (1 in every bit), 2 checked at full size" in out
+    where = "gru-64-b1-t5 on 2 x s10-gx2800-dac20, row-wise"
+    assert f"wrong numbers: mine: {where}: row 3 is 1" in out

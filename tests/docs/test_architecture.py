@@ -78,10 +78,13 @@ def test_arrows_exist() -> None:
 
 
 def test_plan_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ownership map on the page is what the command above it writes."""
+    """The ownership map on the page is what the command above it writes; the other command works too."""
     monkeypatch.chdir(tmp_path)
-    (example,) = examples(read(PAGE))
+    example, numerics = examples(read(PAGE))
     assert run(example.command)[0] == 0
+    code, output = run(numerics.command)
+    assert code == 0
+    assert "full size" in output
     written = json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))
     (shown,) = blocks(read(PAGE), "json")
     part = json.loads(f"{{{shown}}}")
