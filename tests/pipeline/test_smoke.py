@@ -22,7 +22,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "smoke"
 
 COPIED = ("Snakefile", "environment.yml", "bench", "config", "hw_profiles", "models", "profiles", "notebooks")
 
-TABLES = ("summary_vs_single.csv", "summary_vs_conventional.csv", "failures.csv")
+TABLES = ("summary_vs_single.csv", "summary_vs_conventional.csv", "numerics.csv", "failures.csv")
 
 UNSTABLE = ("version", "source_digest")
 """Columns that change with the sources although the results do not."""
