@@ -13,8 +13,8 @@ PLANNED = ("none", "wrong numbers", "crash")
 
 NUMERICS_NOTE = (
     "plans: rows with a valid plan that fits. exact: every bit as in a run without a plan (integer formats). "
-    "within 1e-5: of the largest output of each layer (float32). wrong: listed among the failures, never "
-    "timed. full_size: checked on the network itself; the others on a smaller network of the same structure."
+    "within 1e-5: of the largest output of each layer (float32). wrong: listed among the failures, without a "
+    "speed-up. full_size: checked on the network itself; the others on a smaller one of the same structure."
 )
 
 ACCURACY_NOTE = (
