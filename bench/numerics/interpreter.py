@@ -10,6 +10,7 @@ dependence is missing from what the emulator times, and gives the numbers.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable
 from itertools import pairwise
 from typing import Any
@@ -19,14 +20,15 @@ from numpy.typing import NDArray
 
 from bench.errors import BrokenProgram
 from bench.numerics.cells import finish, join, needs_cell_state, needs_input
+from bench.numerics.complete import check_complete, check_done, disjoint, show
 from bench.numerics.memory import Contents, Held, Memory, Piece, Writer, missing
 from bench.numerics.numbers import Numbers
 from bench.numerics.order import Order
 from bench.numerics.whole import time_of
-from bench.plans.cells import Product, cell_program, matrix_shape, stage_size
-from bench.plans.operations import AddSums, Finish, Move, Multiply, SumInputs, SumRows
+from bench.plans.cells import Product, cell_program, stage_size
+from bench.plans.operations import AddSums, Finish, Move, Multiply, Register, SumInputs, SumRows
 from bench.plans.ownership import feeds, overlap
-from bench.plans.plan import Plan, Range
+from bench.plans.plan import Block, Plan, Range, VectorRange
 from bench.plans.program import Instruction, Phase, Program
 from bench.workloads.model import EXTERNAL, Input, Layer, Workload
 from bench.workloads.parameters import Sequences
@@ -55,6 +57,7 @@ class _Run:
         self, program: Program, plan: Plan, workload: Workload, numbers: Numbers, inputs: Sequences
     ) -> None:
         self.program = program
+        self.plan = plan
         self.numbers = numbers
         self.batch = workload.batch
         self.layers = {layer.name: layer for layer in workload.layers}
@@ -66,7 +69,8 @@ class _Run:
         self.external = {name: numbers.external(values) for name, values in inputs.items()}
         self.initial = {layer.name: numbers.initial(layer, "h") for layer in workload.layers}
         self.memories: dict[int, Memory] = {}
-        self.weights = self._load(plan)
+        self.weights = self._load()
+        self.done: dict[Block | VectorRange, int] = defaultdict(int)
         self.read_operands: dict[Hashable, tuple[int, Array]] = {}
         self.results: dict[str, Array] = {}
         self.made = {
@@ -86,16 +90,16 @@ class _Run:
         self.window = 0
         self.now: Instruction
 
-    def _load(self, plan: Plan) -> dict[tuple[int, str, str, Range, Range], Array]:
+    def _load(self) -> dict[Block, Array]:
         """The matrix memories: each device's own blocks (equal ones share the array)."""
         blocks: dict[tuple[str, str, Range, Range], Array] = {}
         weights = {}
-        for block in plan.blocks:
+        for block in self.plan.blocks:
             name = (block.layer, block.matrix, block.rows, block.cols)
             if name not in blocks:
                 product = self.products[block.layer, block.matrix]
                 blocks[name] = self.numbers.weights(self.layers[block.layer], product, block.rows, block.cols)
-            weights[block.device, *name] = blocks[name]
+            weights[block] = blocks[name]
         return weights
 
     def outputs(self) -> dict[str, Array]:
@@ -110,6 +114,7 @@ class _Run:
             if not made.all():
                 time, row = map(int, np.argwhere(~made)[0])
                 raise BrokenProgram(f"layer {name!r}: no device makes row {row} of h at time {time}")
+        check_done(self.plan, self.layers, self.done)
         return self.results
 
     def _run_phase(self, phase: Phase) -> None:
@@ -134,12 +139,15 @@ class _Run:
 
     def _multiply(self, does: Multiply) -> None:
         layer, product = self.layers[does.layer], self.products[does.layer, does.matrix]
-        weights = self.weights.get((self.now.device, does.layer, does.matrix, does.rows, does.cols))
+        block = Block(does.layer, does.matrix, does.rows, does.cols, self.now.device)
+        weights = self.weights.get(block)
         if weights is None:
             raise self._broken(
-                f"multiplies rows {_show(does.rows)} x columns {_show(does.cols)} of {does.matrix}, "
+                f"multiplies rows {show(*does.rows)} x columns {show(*does.cols)} of {does.matrix}, "
                 "which the device does not own"
             )
+        if (does.into.layer, does.into.sum) != (does.layer, product.sum):
+            raise self._broken(f"multiplies {does.matrix}, which is no part of {_name(does.into)}")
         result = self.numbers.product(weights, self._operand(layer, product, does.cols))
         contents: Contents = frozenset({(does.matrix, does.cols)})
         into = self._open(self.now.device, does.into, stage_size(layer, product.stage), result)
@@ -150,7 +158,7 @@ class _Run:
                 pieces.append(Piece(reached, old.start, here, contents))
             self._check_waits(does.into, old, does.rows)
             if old.contents & contents:
-                raise self._broken(f"adds columns {_show(does.cols)} of {does.matrix} twice")
+                raise self._broken(f"adds columns {show(*does.cols)} of {does.matrix} twice")
             span = slice(old.start - start, old.stop - start)
             result[:, span] = self.numbers.add(into.values[:, old.start : old.stop], result[:, span])
             pieces.append(Piece(old.start, old.stop, here, old.contents | contents))
@@ -158,6 +166,7 @@ class _Run:
         if reached < does.rows[1]:
             pieces.append(Piece(reached, does.rows[1], here, contents))
         into.write(result, pieces)
+        self.done[block] += 1
 
     def _operand(self, layer: Layer, product: Product, cols: Range) -> Array:
         """The vector that a product multiplies, as the matrix unit reads it."""
@@ -185,7 +194,7 @@ class _Run:
     def _finish(self, does: Finish) -> None:
         layer = self.layers[does.layer]
         program = cell_program(layer)
-        stage, (start, stop) = program.stage(does.stage), does.rows
+        stage = program.stage(does.stage)
         sums = {}
         for name in program.sums(does.stage):
             terms = [term for term in does.terms if term.register.sum == name]
@@ -193,13 +202,17 @@ class _Run:
             sums[name] = self.numbers.gate_sum(layer, name, does.rows, total)
         state = {operand: self._hidden(layer, self.step - 1, does.rows) for operand in stage.state}
         if needs_cell_state(layer, stage):
-            before = self._memory().find((layer.name, "c"), self.step - 1)
-            c = before.values if before else self.numbers.initial(layer, "c")
-            state["c"] = c[:, start:stop]
+            if self.step:
+                c = (layer.name, "c")
+                state["c"], pieces = self._find(c, self.step - 1, does.rows)
+                self._check_all(c, pieces, does.rows)
+            else:
+                state["c"] = self.numbers.initial(layer, "c")[:, slice(*does.rows)]
         x = self._input(layer, does.rows) if needs_input(layer, stage) else None
         made = finish(self.numbers, layer, stage, sums, state, x)
         for name, values in made.items():
             self._write((layer.name, name), does.rows, values, stage_size(layer, does.stage))
+        self.done[VectorRange(does.layer, does.stage, does.rows, self.now.device)] += 1
         if does.stage == "h":
             self._result(layer, does.rows, made["h"])
 
@@ -215,7 +228,7 @@ class _Run:
                 total = np.zeros((self.batch, rows[1] - rows[0]), values.dtype)
             total[:, span] = self.numbers.add(total[:, span], values)
         if self.step < CHECKED_STEPS:
-            self._check_complete(layer, name, rows, found)
+            check_complete(layer, name, rows, found, self._broken)
         assert total is not None
         return total
 
@@ -228,16 +241,10 @@ class _Run:
         assert total is not None
         rows = does.terms[0].rows
         edges = sorted({rows[1], *(piece.start for pieces in contents for piece in pieces)})
-        here = self._here(rows)
-        joined = [
-            Piece(
-                a,
-                b,
-                here,
-                self._disjoint(does.into.sum, [p for ps in contents for p in ps if p.start <= a < p.stop]),
-            )
-            for a, b in pairwise(edges)
-        ]
+        joined = []
+        for a, b in pairwise(edges):
+            parts = [p for ps in contents for p in ps if p.start <= a < p.stop]
+            joined.append(Piece(a, b, self._here(rows), disjoint(does.into.sum, parts, self._broken)))
         layer = self.layers[does.into.layer]
         stage = next(p.stage for p in cell_program(layer).products if p.sum == does.into.sum)
         self._open(self.now.device, does.into, stage_size(layer, stage), total).write(total, joined)
@@ -271,7 +278,7 @@ class _Run:
         gap = missing([(p.start, p.stop) for p in pieces], rows)
         if gap or held is None:
             raise self._broken(
-                f"reads {_name(name)}, rows {_show(gap or rows)}, which the device does not hold"
+                f"reads {_name(name)}, rows {show(*(gap or rows))}, which the device does not hold"
             )
         return held.values[:, slice(*rows)], pieces
 
@@ -283,8 +290,7 @@ class _Run:
 
     def _sum_rows(self, term: SumRows, aligned: Range | None = None) -> tuple[Array, list[Piece]]:
         values, pieces = self._find(term.register, self.step, term.rows)
-        for piece in pieces:
-            self._check_waits(term.register, piece, aligned)
+        self._check_all(term.register, pieces, aligned)
         return values, pieces
 
     def _hidden(self, layer: Layer, step: int, rows: Range) -> Array:
@@ -318,8 +324,7 @@ class _Run:
                 f"takes {feed.time_reduction} steps of layer {producer.name!r} at once, which makes only one "
                 "in each iteration of the same phase"
             )
-        parts = []
-        width = producer.output_size
+        parts, width = [], producer.output_size
         first = time_of(layer, self.step) * feed.time_reduction
         for place in range(feed.time_reduction):
             start = place * width if feed.reduction == "concat" else 0
@@ -350,12 +355,12 @@ class _Run:
 
     # -- checks ------------------------------------------------------------------------
 
-    def _check_all(self, name: Hashable, pieces: list[Piece]) -> None:
+    def _check_all(self, name: Hashable, pieces: list[Piece], aligned: Range | None = None) -> None:
         for piece in pieces:
-            self._check_waits(name, piece)
+            self._check_waits(name, piece, aligned)
 
     def _check_waits(self, name: Hashable, piece: Piece, aligned: Range | None = None) -> None:
-        """Refuse a read that the instruction's dependences do not put behind the write.
+        """Refuse a read that no dependences put behind the write.
 
         ``aligned``: the rows that the instruction itself goes through, if it can follow a writer
         of the same rows vector by vector.
@@ -368,41 +373,12 @@ class _Run:
             if self.order.follows(self.n, writer.instruction, back, whole=whole):
                 return
         raise self._broken(
-            f"reads {_name(name)}, rows {_show((piece.start, piece.stop))}, without waiting for "
+            f"reads {_name(name)}, rows {show(piece.start, piece.stop)}, without waiting for "
             f"instruction {piece.writers[0].instruction}, which makes them"
         )
 
     def _here(self, rows: Range) -> tuple[Writer, ...]:
         return (Writer(self.n, self.iteration, rows),)
-
-    def _check_complete(self, layer: Layer, name: str, rows: Range, pieces: list[Piece]) -> None:
-        """Refuse a sum that lacks columns of a matrix."""
-        edges = sorted({*rows, *(edge for p in pieces for edge in (p.start, p.stop))})
-        for start, stop in pairwise(edges):
-            contents = self._disjoint(name, [p for p in pieces if p.start <= start < p.stop])
-            for product in cell_program(layer).products:
-                if product.sum != name:
-                    continue
-                width = matrix_shape(layer, product)[1]
-                found = sorted(cols for matrix, cols in contents if matrix == product.matrix)
-                gap = missing(found, (0, width))
-                if gap:
-                    raise self._broken(
-                        f"ends sum {name!r}, rows {_show((start, stop))}, without columns {_show(gap)} "
-                        f"of {product.matrix}"
-                    )
-
-    def _disjoint(self, name: str, pieces: list[Piece]) -> Contents:
-        """What pieces over the same rows are made of together; nothing may be in two of them."""
-        together: Contents = frozenset()
-        for piece in pieces:
-            for matrix, cols in together & piece.contents:
-                raise self._broken(
-                    f"adds columns {_show(cols)} of {matrix} twice to sum {name!r}, "
-                    f"rows {_show((piece.start, piece.stop))}"
-                )
-            together |= piece.contents
-        return together
 
     def _broken(self, text: str) -> BrokenProgram:
         now = self.now
@@ -413,11 +389,7 @@ class _Run:
 
 
 def _name(name: Hashable) -> str:
-    if isinstance(name, tuple):
-        return f"{name[1]} of layer {name[0]!r}"
-    register = name
-    return f"sum {register.sum!r} of layer {register.layer!r}"  # type: ignore[attr-defined]
-
-
-def _show(rows: Range) -> str:
-    return f"{rows[0]}:{rows[1]}"
+    if isinstance(name, Register):
+        return f"sum {name.sum!r} of layer {name.layer!r}"
+    assert isinstance(name, tuple)
+    return f"{name[1]} of layer {name[0]!r}"

@@ -16,10 +16,11 @@ class Order:
         """Whether ``reader`` waits for ``writer`` of ``back`` iterations earlier, directly or through others.
 
         ``whole``: for the whole result; else waiting vector by vector is enough (chaining), where
-        both go through the same rows. An instruction follows itself of earlier iterations, for a
-        unit works in order.
+        both go through the same rows. What an instruction has made itself in this iteration is there.
+        What it made in an earlier one is there vector by vector, for a unit works in order, but the
+        last vectors may still be in the pipeline unless it waits for them.
         """
-        if reader == writer and back >= 0:
+        if reader == writer and (back == 0 or not whole):
             return True
         key = (reader, writer, back, whole)
         if key not in self._known:
