@@ -233,11 +233,9 @@ class _Export:
         return self.writer.cut(name, 2, offset, offset + size, f"{layer.name}/part")
 
     def _delayed(self, layer: Layer, feed: Input, sequence: str) -> str:
-        """The sequence a step later; at the first step the initial h, for each step joined."""
+        """The sequence a step later; at the first step the initial h."""
         writer = self.writer
         first = self._initial(self._layer(feed.producer), "h")
-        if feed.time_reduction != 1:
-            first = self._joined(writer, layer, [first] * feed.time_reduction, feed.reduction, axis=1)
         first = writer.op("Unsqueeze", [first, writer.integers(0)], f"{layer.name}/first")
         if layer.steps == 1:
             return first

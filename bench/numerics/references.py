@@ -110,9 +110,8 @@ def _part(
     values = _reduced(feed, outputs[feed.producer])
     if not feed.delay:
         return values
-    first = np.zeros((feed.time_reduction, *outputs[feed.producer].shape[1:]), np.float32)
+    first = np.zeros((1, *values.shape[1:]), np.float32)
     first[:] = parameters.initial.get((feed.producer, "h"), 0)
-    first = _reduced(feed, first)
     parts = [values[1:], first] if layer.direction == "backward" else [first, values[:-1]]
     return np.concatenate(parts)
 

@@ -101,8 +101,7 @@ class _Run:
     def _fed(self, layer: Layer, feed: Input, step: int) -> Array:
         """What ``feed`` brings to ``step`` of ``layer``."""
         if feed.delay and step == 0:
-            start = self.numbers.initial(self.workload.layer(feed.producer), "h")
-            return join(self.numbers, feed.reduction, [start] * feed.time_reduction)
+            return self.numbers.initial(self.workload.layer(feed.producer), "h")
         first = time_of(layer, step - feed.delay) * feed.time_reduction
         steps = range(first, first + feed.time_reduction)
         return join(self.numbers, feed.reduction, [self._outputs[feed.producer][time] for time in steps])

@@ -171,7 +171,13 @@ def _feedback(workload: Workload) -> Iterator[str]:
             if not feed.delay:
                 continue
             producer = workload.layer(feed.producer)
-            if producer.direction != layer.direction or together[producer.name] != together[layer.name]:
+            if producer.steps != layer.steps:
+                yield (
+                    f"layer {layer.name!r} runs {layer.steps} steps and takes the step before from layer "
+                    f"{producer.name!r}, which runs {producer.steps}; a delay needs as many steps on both "
+                    "sides, so remove the delay or the time reduction"
+                )
+            elif producer.direction != layer.direction or together[producer.name] != together[layer.name]:
                 yield (
                     f"layer {layer.name!r} takes the step before from layer {producer.name!r}, which does "
                     "not advance through time together with it; remove the delay"

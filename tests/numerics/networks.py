@@ -99,15 +99,6 @@ def _delayed(direction: str) -> Workload:
     )
 
 
-def _delayed_pyramid(reduction: str) -> Workload:
-    """A layer at half the steps that also takes the two steps before the ones it works on."""
-    size = HIDDEN if reduction == "sum" else 2 * HIDDEN
-    below = Layer("below", "lstm", 3, HIDDEN, STEPS)
-    feeds = (Input("below", size, 1, 2, reduction), Input(EXTERNAL, 2))  # type: ignore[arg-type]
-    above = Layer("above", "rnn_tanh", size + 2, HIDDEN, STEPS // 2, feeds)
-    return Workload("delayed-pyramid", (below, above), batch=2)
-
-
 def _after() -> Workload:
     """A decoder that starts when its encoder has ended and runs for other steps."""
     encoder = Layer("encoder", "lstm", 3, HIDDEN, STEPS)
@@ -153,8 +144,6 @@ NETWORKS: dict[str, Workload] = {
     "inputs summed": _summed(),
     "delayed input": _delayed("forward"),
     "delayed input, backward": _delayed("backward"),
-    "delayed and reduced": _delayed_pyramid("concat"),
-    "delayed and summed": _delayed_pyramid("sum"),
     "one after the other": _after(),
 }
 for _name, _workload in NETWORKS.items():

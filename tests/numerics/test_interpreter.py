@@ -180,10 +180,7 @@ def test_native_vectors_that_no_cut_divides_keep_their_bits(fpgas: int) -> None:
     assert not find_deviation(of, plan, run(lower(plan, workload, cluster), plan, of), 0.0)
 
 
-STRUCTURES = sorted(set(NETWORKS) - {"delayed and reduced", "delayed and summed"})
-
-
-@pytest.mark.parametrize("name", STRUCTURES)
+@pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_every_structure_is_computed(name: str) -> None:
     """All networks, with rows, columns and both split over three devices and over six."""
     of = make_network(limit_steps(NETWORKS[name], 4), load_format("int8"))

@@ -31,7 +31,6 @@ COMPARED = {
         "rnn with tanh", "rnn with relu", "rnn with relu, backward", "linear", "projection",
         "projection, backward", "lstm, skip input", "gru after, skip input", "rnn, skip input",
         "projection, skip input", "bidirectional", "pyramid, summed", "inputs summed",
-        "delayed and reduced", "delayed and summed",
     )
 } | {
     "stack": _reset_after(stack("lstm", "gru", "rnn_tanh", "rnn_relu", "linear")),

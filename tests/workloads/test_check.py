@@ -13,7 +13,7 @@ from bench.errors import UserError
 from bench.workloads.build import single_layer
 from bench.workloads.check import check_workload
 from bench.workloads.describe import describe, products
-from bench.workloads.model import EXTERNAL, Input, Layer, Workload, phases
+from bench.workloads.model import EXTERNAL, Combine, Input, Layer, Workload, phases
 
 A = Layer("a", "lstm", 4, 8, 12)
 B = Layer("b", "lstm", 8, 6, 12, inputs=(Input("a", 8),))
@@ -82,6 +82,19 @@ def test_feedback_stays_within_a_phase() -> None:
     back = Layer("c", "lstm", 8, 4, 12, inputs=(Input("a", 8),), direction="backward")
     first = replace(A, inputs=(Input("c", 4, delay=1),))
     assert "does not advance through time together with it; remove the delay" in refusal(first, back)
+
+
+@pytest.mark.parametrize("reduction", ["concat", "sum"])
+def test_feedback_is_between_equal_steps(reduction: Combine) -> None:
+    """The step before of a layer of twice as many steps is none that a loop over both could take."""
+    size = 16 if reduction == "concat" else 8
+    feeds = (Input("a", size, 1, 2, reduction), Input(EXTERNAL, 2))
+    half = Layer("half", "rnn_tanh", size + 2, 6, 6, feeds)
+    assert refusal(A, half) == (
+        "workload 'w': layer 'half' runs 6 steps and takes the step before from layer 'a', which runs 12; "
+        "a delay needs as many steps on both sides, so remove the delay or the time reduction"
+    )
+    check_workload(Workload("w", (A, replace(half, inputs=(replace(feeds[0], delay=0), feeds[1])))))
 
 
 @given(
