@@ -50,13 +50,16 @@ class Writer:
         return self.ops(kind, inputs, [output or self.names.fresh(wish)], **attributes)[0]
 
     def ops(
-        self, kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any
+        self, kind: str, inputs: Sequence[str], outputs: Sequence[str], name: str = "", **attributes: Any
     ) -> Sequence[str]:
-        """Append a node with these outputs; an empty name stands for an output that nobody needs."""
+        """Append a node with these outputs; an empty output is one that nobody needs.
+
+        ``name``: of the node; without it the node is named after its kind and its output.
+        """
         from onnx import helper
 
-        name = next(output for output in outputs if output)
-        self.nodes.append(helper.make_node(kind, inputs, outputs, name=f"{kind}:{name}", **attributes))
+        name = name or f"{kind}:{next(output for output in outputs if output)}"
+        self.nodes.append(helper.make_node(kind, inputs, outputs, name=name, **attributes))
         return outputs
 
     def tensor(self, values: Floats, wish: str) -> str:
@@ -135,7 +138,7 @@ def standard_node(
     outputs: Sequence[str],
     direction: str = "forward",
 ) -> None:
-    """The LSTM, GRU or RNN node of ``layer`` on ``x`` (steps, batch, input).
+    """The LSTM, GRU or RNN node of ``layer``, named as the layer, on ``x`` (steps, batch, input).
 
     ``initial``: initial states (1, batch, hidden) by ``h`` and ``c``; ``outputs``: names of the
     node's outputs: all h (steps, 1, batch, hidden), the last h, and an LSTM's last c.
@@ -151,7 +154,7 @@ def standard_node(
         attributes["linear_before_reset"] = int(layer.reset == "after")
     if layer.cell == "rnn_relu":
         attributes["activations"] = ["Relu"]
-    writer.ops(OPERATORS[layer.cell], inputs, outputs, **attributes)
+    writer.ops(OPERATORS[layer.cell], inputs, outputs, layer.name, **attributes)
 
 
 def spelled_out_step(

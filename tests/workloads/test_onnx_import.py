@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
@@ -19,6 +21,7 @@ from bench.workloads.onnx_import.importer import import_onnx
 from bench.workloads.onnx_import.names import layer_names
 from bench.workloads.write import workload_text
 from tests.docs.markdown import examples, read, run, workplace
+from tests.numerics.networks import NETWORKS
 from tests.strategies import workloads
 from tests.workloads.onnx_models import Draft
 from tests.workloads.test_onnx_graphs import torch_merge
@@ -144,6 +147,48 @@ def test_catalogue_round_trip(name: str, tmp_path: Path) -> None:
     path.write_text(workload_text(Workload("w", workload.layers, workload.batch)), encoding="utf-8")
     again = load_workload(str(path))
     assert {layer.name: layer for layer in again.layers} == {layer.name: layer for layer in workload.layers}
+
+
+STANDARD = (
+    "lstm", "lstm backward", "lstm, one step", "gru, reset before", "gru, reset after", "gru after, backward",
+    "rnn with tanh", "rnn with relu", "rnn with relu, backward", "batch 4",
+    "bidirectional", "bidirectional gru, summed", "pyramid, summed", "pyramid, concatenated",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STANDARD)
+def test_export_comes_back_whole(name: str, tmp_path: Path) -> None:
+    """Exported layers of ONNX's own cells come back under their names, number for number."""
+    workload = NETWORKS[name]
+    parameters = random_parameters(workload)
+    path = tmp_path / "m.onnx"
+    write_model(to_onnx(workload, parameters), path)
+    imported = import_onnx(path, keep_weights=True)
+    # an only input has nothing to be combined with
+    layers = [replace(x, combine="concat") if len(x.inputs) == 1 else x for x in workload.layers]
+    assert list(imported.workload.layers) == layers
+    assert imported.workload.batch == workload.batch
+    assert imported.parameters is not None
+    for kind in ("weights", "biases", "initial"):
+        found, expected = getattr(imported.parameters, kind), getattr(parameters, kind)
+        assert {key for key in found if found[key].any()} == set(expected)
+        assert all(np.array_equal(found[key], values) for key, values in expected.items())
+    (tmp_path / "m.yaml").write_text(workload_text(imported.workload), encoding="utf-8")
+    assert load_workload(str(tmp_path / "m.yaml")) == imported.workload
+
+
+@pytest.mark.parametrize("other", ["input", "cell", "direction"])
+def test_names_alone_make_no_pair(other: str, tmp_path: Path) -> None:
+    """Nodes called as two directions are such only on the same input, with the same cell, both ways."""
+    draft = Draft()
+    x = draft.input("x", T, B, X)
+    y = draft.input("y", T, B, X) if other == "input" else x
+    fwd = draft.rnn("LSTM", x, (X, H), "a.fwd")
+    kind, direction = "GRU" if other == "cell" else "LSTM", "forward" if other == "direction" else "reverse"
+    bwd = draft.rnn(kind, y, (X, H), "a.bwd", direction=direction)
+    workload = import_onnx(draft.save(tmp_path / "m.onnx", fwd, bwd)).workload
+    assert [layer.name for layer in workload.layers] == ["fwd", "bwd"]
+    assert workload_text(workload)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])

@@ -20,7 +20,7 @@ from bench.workloads.model import EXTERNAL, Input, Layer, Workload
 from bench.workloads.onnx_import.feeds import Connection, connect, external
 from bench.workloads.onnx_import.names import layer_names, slug
 from bench.workloads.onnx_import.reading import all_nodes, flaw_of, opset, read_model, with_shapes
-from bench.workloads.onnx_import.recurrent import GATES, Recurrent, quantised
+from bench.workloads.onnx_import.recurrent import GATES, quantised
 from bench.workloads.onnx_import.settle import settled, step_count
 from bench.workloads.onnx_import.walk import Settings, Walk
 from bench.workloads.onnx_import.weights import parameters
@@ -160,17 +160,13 @@ class _Assembly:
         self.path = path
         self.version = version
         self.keep_weights = keep_weights
-        stems = layer_names([node.label for node in walk.found])
         self.turned: list[bool] = []
         self.connections: list[Connection] = []
         for node in walk.found:
             found = connect(node, walk.sources, walk.found, self.turned) or external(node)
             self.connections.append(found)
             self.turned.append(found.turned)
-        self.names = [
-            [_directed(stem, node, way, turned) for way in range(len(node.backward))]
-            for stem, node, turned in zip(stems, walk.found, self.turned, strict=True)
-        ]
+        self.names = self._names()
 
     def imported(self) -> Imported:
         """The result; UserError if the layers make no workload."""
@@ -214,6 +210,47 @@ class _Assembly:
             numbers = parameters(list(each), workload.batch, walk.file)
         return Imported(workload, numbers, nodes, around, said[1:])
 
+    def _names(self) -> list[list[str]]:
+        """Layer names: for each node, one a direction."""
+        halves = [number for number in range(1, len(self.walk.found)) if self._second_half(number)]
+        labels = {
+            number: node.label.removesuffix(".fwd") if number + 1 in halves else node.label
+            for number, node in enumerate(self.walk.found)
+            if number not in halves
+        }
+        stems = dict(zip(labels, layer_names(list(labels.values())), strict=True))
+        names = []
+        for number, node in enumerate(self.walk.found):
+            stem = stems[number - (number in halves)]
+            if len(node.backward) == 1 and number not in halves and number + 1 not in halves:
+                names.append([stem])
+            else:
+                ends = [".bwd" if back != self.turned[number] else ".fwd" for back in node.backward]
+                names.append([stem + end for end in ends])
+        return names
+
+    def _second_half(self, number: int) -> bool:
+        """Whether a node and the one before are ``NAME.fwd`` and ``NAME.bwd`` on the same input.
+
+        So `bench export` writes the two directions of a layer.
+        """
+        pair = self.walk.found[number - 1], self.walk.found[number]
+        forward, backward = (
+            [back != turned for back in node.backward]
+            for node, turned in zip(pair, self.turned[number - 1 : number + 1], strict=True)
+        )
+        first, second = self.connections[number - 1], self.connections[number]
+        return (
+            (forward, backward) == ([False], [True])
+            and pair[0].label.endswith(".fwd")
+            and pair[1].label == pair[0].label.removesuffix("fwd") + "bwd"
+            and pair[0].cells == pair[1].cells
+            and first == second
+            and self._waits(number - 1) == self._waits(number)
+            # what comes from outside has no name of its own, so it must be the same value
+            and (not first.outside or pair[0].node.input[0] == pair[1].node.input[0])
+        )
+
     def _layer(self, number: int, way: int, after: tuple[str, ...]) -> Layer:
         node, connection = self.walk.found[number], self.connections[number]
         return Layer(
@@ -236,13 +273,16 @@ class _Assembly:
 
     def _after(self, number: int) -> tuple[str, ...]:
         """Layers that must have ended although they do not feed the node directly."""
+        return tuple(
+            name for other in sorted(self._waits(number)) for name in sorted(self.names[other], key=_last)
+        )
+
+    def _waits(self, number: int) -> frozenset[int]:
+        """Nodes that must have ended although they do not feed this one directly."""
         node = self.walk.found[number]
         direct = {link.node for link in self.connections[number].links}
         waits = node.input(0).after - direct
-        waits |= node.input(5).after | node.input(6).after
-        return tuple(
-            name for other in sorted(waits - {number}) for name in sorted(self.names[other], key=_last)
-        )
+        return (waits | node.input(5).after | node.input(6).after) - {number}
 
     def _origin(self, number: int, way: int) -> Origin:
         node, connection = self.walk.found[number], self.connections[number]
@@ -273,12 +313,6 @@ class _Assembly:
             if node.has(place) and node.input(place).data is None:
                 notes.append(f"{label}: initial {state} is given at run time; numeric checks begin with zero")
         return notes
-
-
-def _directed(stem: str, node: Recurrent, way: int, turned: bool) -> str:
-    if len(node.backward) == 1:
-        return stem
-    return f"{stem}.bwd" if node.backward[way] != turned else f"{stem}.fwd"
 
 
 def _last(name: str) -> bool:
