@@ -50,8 +50,9 @@ help:
 reproduce: env
 	$(RUN) snakemake reproduce-all $(ARGS)
 
+# pytest's workers fill the cores already: threads of numpy's products would only get in their way.
 test: lint test-data
-	@$(RUN) python -m pytest -n $(JOBS) $(ARGS)
+	@$(RUN) OPENBLAS_NUM_THREADS=1 python -m pytest -n $(JOBS) $(ARGS)
 
 # Files that tests read, out of packages that are not installed; without them a few tests skip and say so.
 test-data: $(VENV)/.stamp

@@ -30,6 +30,7 @@ app = typer.Typer(
 pipeline = typer.Typer(no_args_is_help=True, help="Steps that the Snakefile calls.")
 app.add_typer(pipeline, name="pipeline")
 
+WORKLOAD_HELP = "Catalogue name, YAML or .onnx file, or a layer like lstm-1024-b1-t25."
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -61,7 +62,7 @@ def list_names(what: Listed, as_json: Json = False) -> None:
 @app.command(epilog="Example: bench show workload dac20/blstm-4")
 def show(
     what: Shown,
-    name: Annotated[str, typer.Argument(help="A name from `bench list`, or a file.")],
+    name: Annotated[str, typer.Argument(help="A name from `bench list`, or a file (workloads: .onnx too).")],
     as_json: Json = False,
 ) -> None:
     """Show all values of one workload or hardware profile."""
@@ -75,7 +76,7 @@ def show(
     "--topology ring --partitioner row-wise --param software_pipelining=true"
 )
 def run(
-    workload: Annotated[str, typer.Option(help="Catalogue name, file, or a layer like lstm-1024-b1-t25.")],
+    workload: Annotated[str, typer.Option(help=WORKLOAD_HELP)],
     partitioner: Annotated[str, typer.Option(help="A name from `bench list partitioners`.")],
     profile: Annotated[str, typer.Option(help="Hardware profile: name or file.")] = "s10-gx2800-dac20",
     fpgas: Annotated[int, typer.Option(min=1, help="Number of FPGAs.")] = 1,
@@ -107,9 +108,7 @@ def run(
     "--format bfp5 --full-size --steps 8"
 )
 def numerics(
-    workload: Annotated[
-        str | None, typer.Option(help="Catalogue name, file, or as lstm-1024-b1-t25.")
-    ] = None,
+    workload: Annotated[str | None, typer.Option(help=WORKLOAD_HELP)] = None,
     partitioner: Annotated[str | None, typer.Option(help="A name from `bench list partitioners`.")] = None,
     profile: Annotated[str, typer.Option(help="Hardware profile: name or file.")] = "s10-gx2800-dac20",
     fpgas: Annotated[int, typer.Option(min=1, help="Number of FPGAs.")] = 1,
@@ -158,7 +157,7 @@ def numerics(
 
 @app.command(epilog="Example: bench export --workload dac20/blstm-4 --out blstm-4.onnx --steps 8")
 def export(
-    workload: Annotated[str, typer.Option(help="Catalogue name, file, or a layer like lstm-1024-b1-t25.")],
+    workload: Annotated[str, typer.Option(help=WORKLOAD_HELP)],
     out: Annotated[Path, typer.Option(help="The ONNX file to write.")],
     seed: Annotated[int, typer.Option(help="Of the random weights.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="Time steps, instead of the workload's.")] = None,

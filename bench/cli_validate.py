@@ -41,7 +41,9 @@ def validate_files(files: list[Path]) -> None:
 
 
 def kind_of(path: Path) -> str:
-    """The kind of file, by its keys; UserError if nothing tells."""
+    """The kind of file, by its keys; UserError if nothing tells, or for an ONNX file."""
+    if path.suffix == ".onnx" and path.is_file():
+        raise UserError(f"{path}: an ONNX file is not checked here; `bench import {path}` says what it holds")
     try:
         value = yaml.load(read_text(path), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         keys = set(value) if isinstance(value, dict) else set()

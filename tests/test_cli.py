@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench import cli
+from bench.threads import VARIABLES
 
 ROOT = Path(__file__).parents[1]
 
@@ -237,11 +239,56 @@ def test_validate_reports_all_files(
     assert "Traceback" not in err
 
 
+def test_validate_leaves_onnx_files_to_import(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An ONNX file is no YAML: one line that names the command for it; a missing one is missing."""
+    path = tmp_path / "m.onnx"
+    assert "m.onnx: no such file" in bench(capsys, monkeypatch, "validate", str(path))[2]
+    path.write_bytes(b"\x08\xff")
+    code, out, err = bench(capsys, monkeypatch, "validate", str(path))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"`bench import {path}`" in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "--workload", "nothing", "--partitioner", "single"],
+        ["numerics", "--workload", "nothing", "--partitioner", "single"],
+        ["validate", "nothing.yaml"],
+        ["pipeline", "accuracy", "nothing.yaml", "out.jsonl"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_one_thread(command: list[str], tmp_path: Path) -> None:
+    """Commands that compute ask for one thread before numpy, which reads that once, is loaded."""
+    code = (
+        "import os, sys; from bench import cli, threads; set_one = cli.use_one_thread\n"
+        "def watched(): print('numpy' in sys.modules); set_one()\n"
+        "cli.use_one_thread = watched\n"
+        f"sys.argv = ['bench', *{command!r}]\n"
+        "try: cli.main()\n"
+        "except SystemExit: print(*(os.environ[name] for name in threads.VARIABLES))"
+    )
+    # what this run of the tests has set must not be inherited
+    environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert done.stdout.split() == ["False", "1", "1", "1", "1"]
+
+
 def test_every_command_shows_an_example(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """--help of each command ends with an example."""
-    commands = [["list"], ["show"], ["run"], ["numerics"], ["validate"], ["summary"]]
+    commands = [["list"], ["show"], ["run"], ["numerics"], ["import"], ["export"], ["validate"], ["summary"]]
     steps = ("shards", "evaluate", "collect", "accuracy", "check", "schema")
     commands += [["pipeline", name] for name in steps]
     for command in commands:
