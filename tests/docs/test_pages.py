@@ -61,11 +61,18 @@ def test_assumptions_name_what_to_change() -> None:
             assert all(part in text for part in name.split(".")), (file, name)
 
 
-@pytest.mark.parametrize("example", list(examples(read("README.md"))), ids=lambda example: example.command)
+README = list(examples(read("README.md")))
+
+
+@pytest.mark.parametrize("example", README, ids=lambda example: example.command)
 def test_readme_commands(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each `bench` command of the README runs and prints what is shown (see tests/docs/markdown.py)."""
     workplace(tmp_path)
     monkeypatch.chdir(tmp_path)
+    for earlier in README[: README.index(example)]:
+        written = re.search(r"--out (\S+)", earlier.command)
+        if written and written[1] in example.command.split():  # a file that the reader has by now
+            assert run(earlier.command)[0] == 0
     code, output = run(example.command)
     assert code == 0
     if example.output:

@@ -16,6 +16,7 @@ import onnx
 from bench.errors import UserError
 from bench.files import shown
 from bench.workloads.check import check_workload
+from bench.workloads.describe import counted
 from bench.workloads.model import EXTERNAL, Input, Layer, Workload
 from bench.workloads.onnx_import.feeds import Connection, connect, external
 from bench.workloads.onnx_import.names import layer_names, slug
@@ -136,7 +137,7 @@ def not_accelerated(surroundings: Sequence[tuple[str, int, int | None]], macs: i
     unknown = [kind for kind, _, work in surroundings if work is None]
     beside = f", without {', '.join(unknown)}, whose shapes are not known" if unknown else ""
     share = f"{around / (around + macs):.1%} of all multiply-accumulates"
-    return f"Not accelerated: {count} operators around the recurrent layers, with {share}{beside}."
+    return f"Not accelerated: {counted(count, 'operator')} around the recurrent layers, with {share}{beside}."
 
 
 def _check_recurrent(graph: onnx.GraphProto, file: str) -> None:
