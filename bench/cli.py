@@ -30,6 +30,7 @@ app = typer.Typer(
 pipeline = typer.Typer(no_args_is_help=True, help="Steps that the Snakefile calls.")
 app.add_typer(pipeline, name="pipeline")
 
+DEFAULT_PROFILE = "s10-gx2800-dac20"
 WORKLOAD_HELP = "Catalogue name, YAML or .onnx file, or a layer like lstm-1024-b1-t25."
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -78,7 +79,7 @@ def show(
 def run(
     workload: Annotated[str, typer.Option(help=WORKLOAD_HELP)],
     partitioner: Annotated[str, typer.Option(help="A name from `bench list partitioners`.")],
-    profile: Annotated[str, typer.Option(help="Hardware profile: name or file.")] = "s10-gx2800-dac20",
+    profile: Annotated[str, typer.Option(help="Hardware profile: name or file.")] = DEFAULT_PROFILE,
     fpgas: Annotated[int, typer.Option(min=1, help="Number of FPGAs.")] = 1,
     topology: Annotated[str, typer.Option(help="How they are joined.")] = "ring",
     param: Annotated[
@@ -110,7 +111,7 @@ def run(
 def numerics(
     workload: Annotated[str | None, typer.Option(help=WORKLOAD_HELP)] = None,
     partitioner: Annotated[str | None, typer.Option(help="A name from `bench list partitioners`.")] = None,
-    profile: Annotated[str, typer.Option(help="Hardware profile: name or file.")] = "s10-gx2800-dac20",
+    profile: Annotated[str, typer.Option(help="Hardware profile: name or file.")] = DEFAULT_PROFILE,
     fpgas: Annotated[int, typer.Option(min=1, help="Number of FPGAs.")] = 1,
     topology: Annotated[str, typer.Option(help="How they are joined.")] = "ring",
     param: Annotated[
@@ -141,9 +142,10 @@ def numerics(
 
     if plan is not None:
         asked: Path | Point = plan
-        if workload or partitioner:
+        if workload or partitioner or param or (profile, fpgas, topology) != (DEFAULT_PROFILE, 1, "ring"):
             raise UserError(
-                "--plan has its own workload and partitioner; leave --workload and --partitioner out"
+                "--plan has its own workload, partitioner and cluster; leave --workload, --partitioner, "
+                "--param, --profile, --fpgas and --topology out"
             )
     elif workload and partitioner:
         asked = make_point(workload, (profile, topology, None, None, fpgas), partitioner, param or [])
@@ -159,7 +161,7 @@ def numerics(
 def export(
     workload: Annotated[str, typer.Option(help=WORKLOAD_HELP)],
     out: Annotated[Path, typer.Option(help="The ONNX file to write.")],
-    seed: Annotated[int, typer.Option(help="Of the random weights.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random weights.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="Time steps, instead of the workload's.")] = None,
 ) -> None:
     """Write a workload as an ONNX model with random weights, so that other tools can run the same."""

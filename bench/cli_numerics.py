@@ -13,6 +13,7 @@ from rich.table import Table
 from bench.cli_validate import saved_plan
 from bench.errors import BrokenProgram, InvalidPlan, Unsupported, UserError
 from bench.experiments import Point, read_workload
+from bench.files import read_text
 from bench.hardware.profile import Cluster
 from bench.numerics.report import Report, chosen_format, make_report
 from bench.plans.plan import Plan
@@ -36,7 +37,7 @@ def show_numerics(
     """
     with Console(stderr=True).status("running the plan with numbers ..."):
         try:
-            plan, workload, cluster = saved_plan(asked) if isinstance(asked, Path) else _planned(asked)
+            plan, workload, cluster = _saved(asked) if isinstance(asked, Path) else _planned(asked)
         except _NoPlan as error:
             return _say_no(str(error), as_json=as_json)
         fmt = chosen_format(cluster.profile, format_name)
@@ -62,6 +63,13 @@ def show_numerics(
 
 class _NoPlan(Exception):
     """There is nothing to run; the text says why."""
+
+
+def _saved(path: Path) -> tuple[Plan, Workload, Cluster]:
+    """`saved_plan`; of a file that is none, not every missing key but that."""
+    if '"plan_format"' not in read_text(path):
+        raise UserError(f"{path}: is no plan; expected a file that `bench run --save-plan` wrote")
+    return saved_plan(path)
 
 
 def _planned(point: Point) -> tuple[Plan, Workload, Cluster]:

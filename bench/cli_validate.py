@@ -89,7 +89,7 @@ def saved_plan(path: Path) -> tuple[Plan, Workload, Cluster]:
     try:
         validate(plan, workload, cluster)
     except InvalidPlan as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(f"{path}: no plan for {workload.name}: {error}") from None
     return plan, workload, cluster
 
 

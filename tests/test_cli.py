@@ -204,11 +204,34 @@ def test_numerics_without_a_plan(capsys: pytest.CaptureFixture[str], monkeypatch
     assert out.startswith("no result: unsupported: ")
     for arguments, message in (
         (["numerics"], "give --workload and --partitioner, or --plan"),
-        ([*NUMERICS, "row-wise", "--plan", "plan.json"], "leave --workload and --partitioner out"),
+        ([*NUMERICS, "row-wise", "--plan", "plan.json"], "leave --workload, --partitioner, --param"),
+        (["numerics", "--fpgas", "3", "--plan", "plan.json"], "--plan has its own workload, partitioner and"),
         ([*NUMERICS, "row-wise", "--format", "int9"], "unknown format 'int9'; did you mean 'int8'"),
     ):
         code, out, err = bench(capsys, monkeypatch, *arguments)
         assert (code, out) == (2, "")
+        assert message in err
+
+
+def test_numerics_of_files_that_do_not_fit(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file that is no plan, and a plan for another workload: one line each, nothing printed."""
+    path = tmp_path / "plan.json"
+    command = ["run", "--workload", "lstm-64-b1-t5", "--partitioner", "single", "--save-plan", str(path)]
+    assert bench(capsys, monkeypatch, *command)[0] == 0
+    text = path.read_text(encoding="utf-8")
+    for content, message in (
+        ('{"a": 1}', "plan.json: is no plan; expected a file that `bench run --save-plan` wrote"),
+        (
+            text.replace("lstm-64-b1-t5", "lstm-32-b1-t5"),
+            "plan.json: no plan for lstm-32-b1-t5: layer 'lstm'",
+        ),
+        (text.replace("lstm-64-b1-t5", "dac20/decoder-8"), "no plan for dac20/decoder-8: there is no layer"),
+    ):
+        path.write_text(content, encoding="utf-8")
+        code, out, err = bench(capsys, monkeypatch, "numerics", "--plan", str(path))
+        assert (code, out, err.count("\n")) == (2, "", 1)
         assert message in err
 
 
