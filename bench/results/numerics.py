@@ -14,7 +14,7 @@ PLANNED = ("none", "wrong numbers", "crash")
 NUMERICS_NOTE = (
     "plans: rows with a valid plan that fits. exact: every bit as in a run without a plan (integer formats). "
     "within 1e-5: of the largest output of each layer (float32). wrong: listed among the failures, without a "
-    "speed-up. full_size: checked on the network itself; the others on a smaller one of the same structure."
+    "speed-up. full size: checked on the network itself; the others on a smaller one of the same structure."
 )
 
 ACCURACY_NOTE = (
@@ -22,7 +22,9 @@ ACCURACY_NOTE = (
     "signal (root mean square), and 6 dB more halve it. Weights and biases are random and uniform, inputs "
     "random and normal, from a fixed seed: the table compares formats, it does not tell what a trained "
     "network would lose. Uniform weights make all rows alike, so a scale for each row (int8) gains little "
-    "here over one for all (int8-tensor)."
+    "here over one for all (int8-tensor). bfp5: block floating point, a sign and 5 bits "
+    "under a shared exponent. +table, +piecewise: sigmoid and tanh out of a table, or piecewise linear. "
+    "`bench list formats` has them all."
 )
 
 
