@@ -24,7 +24,7 @@ ACCURACY_NOTE = (
     "network would lose. Uniform weights make all rows alike, so a scale for each row (int8) gains little "
     "here over one for all (int8-tensor). bfp5: block floating point, a sign and 5 bits "
     "under a shared exponent. +table, +piecewise: sigmoid and tanh out of a table, or piecewise linear. "
-    "`bench list formats` has them all."
+    "All formats: bench list formats."
 )
 
 
