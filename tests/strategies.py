@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bench.hardware.profile import Cluster, LinkProfile, Overlay, Profile
 from bench.partitioners.build import pipelinable
 from bench.plans.cells import cell_program, matrix_shape, stage_size
-from bench.plans.plan import Block, Plan, VectorRange
+from bench.plans.plan import Block, Plan, Streaming, VectorRange
 from bench.workloads.check import check_workload
 from bench.workloads.model import Combine, Input, Layer, Workload
 
@@ -170,8 +170,19 @@ def cuts(draw: st.DrawFn, size: int, most: int = 3) -> list[tuple[int, int]]:
 
 
 @st.composite
+def streamings(draw: st.DrawFn, workload: Workload) -> tuple[Streaming, ...]:
+    """Some of the workload's layers, or none, streamed in any of the ways."""
+    ways = st.none() | st.tuples(st.integers(1, 3), st.integers(0, 2))
+    drawn = [(layer.name, draw(ways)) for layer in workload.layers]
+    return tuple(Streaming(name, *way) for name, way in drawn if way is not None)
+
+
+@st.composite
 def plans(draw: st.DrawFn, workload: Workload, cluster: Cluster) -> Plan:
-    """A valid plan with arbitrary rectangles on arbitrary devices, some of them replicated."""
+    """A valid plan with arbitrary rectangles on arbitrary devices, some of them replicated.
+
+    Its schedule is arbitrary as well: software pipelining, streaming of some layers, wavefront.
+    """
     device = st.integers(0, cluster.fpgas - 1)
     owners = st.sets(device, min_size=1, max_size=2)
     blocks, vectors = [], []
@@ -194,4 +205,6 @@ def plans(draw: st.DrawFn, workload: Workload, cluster: Cluster) -> Plan:
         tuple(vectors),
         tuple(part for part in (groups[:edge], groups[edge:]) if part),
         software_pipelined=pipelined,
+        streamed=draw(streamings(workload)),
+        wavefront=draw(st.booleans()),
     )

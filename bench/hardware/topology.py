@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import isqrt
 
@@ -81,13 +81,24 @@ class Topology:
             self._cache[key] = tuple(self._index[hop] for hop in pairwise(path))
         return self._cache[key]
 
+    def nearest(self, devices: Sequence[int], to: int) -> int:
+        """The one of ``devices`` with the fewest hops to ``to``; of several, the first by number."""
+        if len(devices) == 1:
+            return devices[0]
+        return min(devices, key=lambda device: (len(self.route(device, to)), device))
+
     def multicast_tree(self, src: int, dsts: Sequence[int]) -> Tree:
         """The union of the routes from ``src`` to ``dsts``, each hop once, in forwarding order.
 
         Entries are (index into ``links``, position of the hop before it or -1). Hops nearer
         to the source come first; equals keep the order of ``dsts``.
         """
-        paths = [self.route(src, dst) for dst in dict.fromkeys(dsts)]
+        key = (src, tuple(dsts))
+        if key not in self._trees:
+            self._trees[key] = self._tree([self.route(src, dst) for dst in dict.fromkeys(dsts)])
+        return self._trees[key]
+
+    def _tree(self, paths: list[tuple[int, ...]]) -> Tree:
         hops = (
             (path[depth], path[depth - 1] if depth else -1)
             for depth in range(max(map(len, paths), default=0))
@@ -124,25 +135,35 @@ class Topology:
     def _cache(self) -> dict[Pair, tuple[int, ...]]:
         return {}
 
+    @cached_property
+    def _trees(self) -> dict[tuple[int, tuple[int, ...]], Tree]:
+        return {}
+
 
 def routes(cluster: Cluster, groups: Groups) -> Topology:
     """The topology of ``cluster`` with the device ``groups`` of a plan (which only rings use).
 
     Raises InvalidPlan if a group is empty, names a device twice or one the cluster lacks.
     """
-    _check(groups, cluster.fpgas)
+    return _cabled(cluster.topology, cluster.fpgas, groups)
+
+
+@lru_cache(maxsize=16)
+def _cabled(name: str, fpgas: int, groups: Groups) -> Topology:
+    """`routes`; the last few are kept, with the routes found on them, for searches that compare plans."""
+    _check(groups, fpgas)
     if not groups:
-        groups = tuple((device,) for device in range(cluster.fpgas))
-    bare = Topology(cluster.topology, cluster.fpgas, groups, ())
-    if cluster.topology == "host-star":
+        groups = tuple((device,) for device in range(fpgas))
+    bare = Topology(name, fpgas, groups, ())
+    if name == "host-star":
         # The host copies a message in and out again over the device's one PCIe slot.
-        links = _hub_links(cluster.fpgas, shared=True)
-    elif cluster.topology == "switch":
-        links = _hub_links(cluster.fpgas, shared=False)
+        links = _hub_links(fpgas, shared=True)
+    elif name == "switch":
+        links = _hub_links(fpgas, shared=False)
     else:
-        pairs = dict.fromkeys(_PAIRS[cluster.topology](bare))
+        pairs = dict.fromkeys(_PAIRS[name](bare))
         links = [Link(*pair, server) for server, pair in enumerate(pairs)]
-    return Topology(cluster.topology, cluster.fpgas, groups, tuple(links))
+    return Topology(name, fpgas, groups, tuple(links))
 
 
 def torus_shape(fpgas: int) -> Pair:

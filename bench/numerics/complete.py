@@ -49,19 +49,22 @@ def disjoint(name: str, pieces: list[Piece], broken: Broken) -> Contents:
 def check_done(plan: Plan, layers: Mapping[str, Layer], done: Mapping[Block | VectorRange, int]) -> None:
     """Refuse a program that has done something of ``plan`` in fewer or more steps than its layer has.
 
-    ``done``: in how many steps each block was multiplied and each vector range finished.
+    ``done``: in how many steps each vector range was finished; how many columns of each block have
+    been multiplied, all steps together.
     """
     items: list[Block | VectorRange] = [*plan.blocks, *plan.vectors]
     for item in items:
         steps = layers[item.layer].steps
-        if done.get(item, 0) != steps:
+        each = item.cols[1] - item.cols[0] if isinstance(item, Block) else 1
+        if done.get(item, 0) != steps * each:
             what = (
                 f"multiplies rows {show(*item.rows)} x columns {show(*item.cols)} of {item.matrix}"
                 if isinstance(item, Block)
                 else f"makes rows {show(*item.rows)} of {item.stage}"
             )
             raise BrokenProgram(
-                f"layer {item.layer!r}, device {item.device}: {what} in {done.get(item, 0)} steps of {steps}"
+                f"layer {item.layer!r}, device {item.device}: {what} "
+                f"in {done.get(item, 0) / each:g} steps of {steps}"
             )
 
 

@@ -148,8 +148,8 @@ class _Run:
             )
         if (does.into.layer, does.into.sum) != (does.layer, product.sum):
             raise self._broken(f"multiplies {does.matrix}, which is no part of {_name(does.into)}")
-        result = self.numbers.product(weights, self._operand(layer, product, does.cols))
-        contents: Contents = frozenset({(does.matrix, does.cols)})
+        result = self._product(layer, product, weights, does)
+        contents: Contents = frozenset((does.matrix, cols) for cols in does.parts)
         into = self._open(self.now.device, does.into, stage_size(layer, product.stage), result)
         here, start = self._here(does.rows), does.rows[0]
         pieces, reached = [], start
@@ -158,7 +158,7 @@ class _Run:
                 pieces.append(Piece(reached, old.start, here, contents))
             self._check_waits(does.into, old, does.rows)
             if old.contents & contents:
-                raise self._broken(f"adds columns {show(*does.cols)} of {does.matrix} twice")
+                raise self._broken(f"adds columns {show(*does.parts[0])} of {does.matrix} twice")
             span = slice(old.start - start, old.stop - start)
             result[:, span] = self.numbers.add(into.values[:, old.start : old.stop], result[:, span])
             pieces.append(Piece(old.start, old.stop, here, old.contents | contents))
@@ -166,7 +166,17 @@ class _Run:
         if reached < does.rows[1]:
             pieces.append(Piece(reached, does.rows[1], here, contents))
         into.write(result, pieces)
-        self.done[block] += 1
+        self.done[block] += sum(stop - start for start, stop in does.parts)
+
+    def _product(self, layer: Layer, product: Product, weights: Array, does: Multiply) -> Array:
+        """The product over all parts of the block's columns, added up."""
+        total: Array | None = None
+        for start, stop in does.parts:
+            columns = weights[:, start - does.cols[0] : stop - does.cols[0]]
+            part = self.numbers.product(columns, self._operand(layer, product, (start, stop)))
+            total = part if total is None else self.numbers.add(total, part)
+        assert total is not None
+        return total
 
     def _operand(self, layer: Layer, product: Product, cols: Range) -> Array:
         """The vector that a product multiplies, as the matrix unit reads it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 
 from bench.hardware.profile import BatchCore, Overlay
 from bench.plans.cells import CellProgram, Product, Stage, cell_program, matrix_shape
@@ -38,7 +39,7 @@ class CoreRules:
         """Cycles that a row block takes in the multifunction units."""
         return self.overlay.vectors_per_pass if self.core else 1
 
-    @property
+    @cached_property
     def program(self) -> CellProgram:
         """Products and stages of a step."""
         return cell_program(self.layer)
@@ -76,6 +77,7 @@ class CoreRules:
             idle=idle,
         )
 
+    @cached_property
     def loads(self) -> list[tuple[int, int]]:
         """Devices that load inputs by instructions, and in how many cycles: a vector word in each.
 
@@ -108,6 +110,8 @@ class CoreRules:
 
     def words_after(self, product: Product, rows: int) -> int:
         """The same for a stage that is a product's own result, behind the last product; else 0."""
+        if self.core is None:
+            return 0
         last = [p for p in self.program.products if p.stage == product.stage][-1]
         ends = product == last and not self.program.stage(product.stage).chain
         return self.write_words(rows) if ends else 0
@@ -117,8 +121,10 @@ class CoreRules:
 
         Owners of the stage that make the gate's sum alone, from all columns.
         """
+        if self.core is None or product.operand == "x":
+            return []
         stage = self.program.stage(product.stage)
-        if self.core is None or product.operand == "x" or product.gate != stage.ahead:
+        if product.gate != stage.ahead:
             return []
         matrices = [p for p in self.program.products if p.gate == product.gate]
         return [

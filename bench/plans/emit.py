@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from functools import partial
 
 from bench.hardware.profile import Cluster
 from bench.plans.cells import Product
 from bench.plans.core import CoreRules
-from bench.plans.operations import Operation
+from bench.plans.operations import Multiply, Operation
 from bench.plans.plan import Block, Range
 from bench.plans.program import Instruction, Results, Start, Unit
 from bench.plans.stream import Key, Need, Stream
@@ -42,13 +43,13 @@ class Emitter:
         self._pipelined = pipelined
         self._started: set[int] = set()
         # (device, operand, columns) -> rows multiplied so far: row blocks are packed across gates
-        self._packed: dict[tuple[int, str, Range], int] = defaultdict(int)
+        self._packed: dict[tuple[int, str, tuple[Range, ...]], int] = defaultdict(int)
 
     def matrix(
-        self, key: Key, product: Product, block: Block, needs: list[Need], lead: int, does: Operation
+        self, key: Key, product: Product, block: Block, needs: list[Need], lead: int, does: Multiply
     ) -> None:
-        """A matrix-vector product with ``block``."""
-        rows, cols = block.rows[1] - block.rows[0], block.cols[1] - block.cols[0]
+        """A matrix-vector product with ``block``, or with some columns of it."""
+        rows, cols = block.rows[1] - block.rows[0], sum(stop - start for start, stop in does.parts)
         words = math.ceil(cols / (self._overlay.tiles * self._overlay.lanes))
         interval = words + self._overlay.row_block_overhead_cycles
         interval = math.ceil(interval * self._stalls.get(block.device, 1.0))
@@ -56,7 +57,7 @@ class Emitter:
             key=key,
             unit=Unit.MATRIX,
             device=block.device,
-            blocks=self._packed_blocks(product, block, rows),
+            blocks=self._packed_blocks((block.device, product.operand, does.parts), rows),
             interval=interval,
             words=1 + self._rules.words_after(product, rows),
             results=self._rules.results(rows, interval),
@@ -98,7 +99,7 @@ class Emitter:
     def load(self, what: str, device: int, cycles: int, lead: int, words: int, count: int) -> None:
         """A load that runs in ``count`` steps; what is loaded once only counts before the first."""
         self._append(
-            key=("load", self._layer.name, device, what),
+            key=self._stream.key("load", self._layer.name, device, what),
             unit=Unit.LOAD,
             device=device,
             blocks=1,
@@ -115,14 +116,13 @@ class Emitter:
         """Native vectors of so many rows, for the whole batch."""
         return math.ceil(rows / self._overlay.engines) * self._rules.passes * self._rules.vectors
 
-    def _packed_blocks(self, product: Product, block: Block, rows: int) -> int:
+    def _packed_blocks(self, key: tuple[int, str, tuple[Range, ...]], rows: int) -> int:
         """Row blocks that this product adds: the gates of one operand are stacked, then cut into blocks.
 
         A batch core has each matrix by itself.
         """
         if self._rules.core:
             return self._rules.padded_blocks(rows) * self._rules.passes
-        key = (block.device, product.operand, block.cols)
         before = self._packed[key]
         self._packed[key] = before + rows
         whole = math.ceil((before + rows) / self._overlay.engines) - math.ceil(before / self._overlay.engines)
@@ -155,7 +155,8 @@ class Emitter:
             key,
             self._skew - lead,
             needs,
-            Instruction(
+            partial(
+                Instruction,
                 unit=unit,
                 server=device,
                 blocks=blocks,
@@ -166,7 +167,6 @@ class Emitter:
                 group=self._group_of[device],
                 to_group=self._group_of[device],
                 starts_step=start,
-                waits=(),
                 layer=self._layer.name,
                 what=what,
                 device=device,
@@ -175,6 +175,6 @@ class Emitter:
                 macs=macs,
                 words=words,
                 results=results,
-                does=does,
             ),
+            does,
         )

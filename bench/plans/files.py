@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from bench.files import FileModel, load_yaml
-from bench.plans.plan import Block, Plan, Range, VectorRange
+from bench.plans.plan import Block, Plan, Range, Streaming, VectorRange
 
 if TYPE_CHECKING:
     from bench.experiments import Point
@@ -41,6 +41,14 @@ class VectorEntry(FileModel):
     device: Index
 
 
+class StreamingEntry(FileModel):
+    """How one layer's products overlap with exchanges."""
+
+    layer: str
+    parts: Annotated[int, Field(ge=1, description="parts by distance that products are cut in")] = 1
+    ahead: Annotated[int, Field(ge=0, description="input products behind the first stage")] = 0
+
+
 class PlanFile(FileModel):
     """An ownership map, and what it is a plan for."""
 
@@ -56,6 +64,8 @@ class PlanFile(FileModel):
     vectors: list[VectorEntry]
     groups: list[list[Index]]
     software_pipelined: list[str] = Field(default=[])
+    streamed: list[StreamingEntry] = Field(default=[])
+    wavefront: bool = False
     notes: list[str] = Field(default=[])
 
     def plan(self) -> Plan:
@@ -68,6 +78,8 @@ class PlanFile(FileModel):
             vectors=tuple(VectorRange(v.layer, v.stage, _range(v.rows), v.device) for v in self.vectors),
             groups=tuple(tuple(group) for group in self.groups),
             software_pipelined=frozenset(self.software_pipelined),
+            streamed=tuple(Streaming(s.layer, s.parts, s.ahead) for s in self.streamed),
+            wavefront=self.wavefront,
             notes=tuple(self.notes),
         )
 
@@ -90,6 +102,8 @@ def save_plan(path: Path, plan: Plan, point: Point) -> None:
         "partitioner": plan.partitioner,
         "notes": plan.notes,
         "software_pipelined": sorted(plan.software_pipelined),
+        "streamed": [asdict(streaming) for streaming in plan.streamed],
+        "wavefront": plan.wavefront,
         "groups": plan.groups,
         "blocks": [asdict(block) for block in plan.blocks],
         "vectors": [asdict(vector) for vector in plan.vectors],

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from functools import partial
+from itertools import groupby
 
 from bench.hardware.profile import Cluster
 from bench.hardware.topology import Topology
 from bench.plans.cells import Product, Stage, cell_program
 from bench.plans.core import CoreRules
+from bench.plans.cuts import Columns, Cuts
 from bench.plans.emit import Emitter
-from bench.plans.operations import Finish, Move, Multiply, Operation, StageRows, SumInputs
+from bench.plans.gather import Arrival, Gather
+from bench.plans.operations import Finish, Move, Multiply, StageRows, SumInputs
 from bench.plans.ownership import Ownership, feeds, overlap, producer_rows
 from bench.plans.plan import Block, Plan, Range
 from bench.plans.program import Wait
 from bench.plans.stream import Key, Need, Stream
-from bench.plans.sums import LayerSums, Made, Parts, Sums, complete, elements
+from bench.plans.sums import LayerSums, Made, Parts, Sums, complete
 from bench.plans.transfers import Exchange
 from bench.workloads.model import EXTERNAL, Layer, Workload
 
@@ -28,6 +30,7 @@ class LayerLowering:
         self,
         *,
         layer: Layer,
+        layers: tuple[Layer, ...],
         workload: Workload,
         cluster: Cluster,
         plan: Plan,
@@ -37,6 +40,7 @@ class LayerLowering:
         group_of: dict[int, int],
         stream: Stream,
         skew: int,
+        early_loop: bool,
     ) -> None:
         self.layer = layer
         self.workload = workload
@@ -55,79 +59,165 @@ class LayerLowering:
             pipelined=self.pipelined,
         )  # fmt: skip
         self.sums = LayerSums(layer, self.program, owned)
+        streaming = {streamed.layer: streamed for streamed in plan.streamed}.get(layer.name)
+        self.streaming = streaming
+        self.together = {other.name for other in layers}
+        # the operand whose products are made a step ahead
+        self.known_early = ("h" if early_loop else "x") if self.pipelined else ""
+        parts = streaming.parts if streaming else 1
+        self.cuts = Cuts(layer, parts, owned, self.together, topology, self.known_early)
+        self.others: frozenset[int] | None
+        self.gather = Gather(
+            layer, owned, cluster.profile, workload.batch, self.sums, self.exchange, self.emit, stream,
+            topology,
+            # with nothing else to add to, they are this step's own sums
+            early=self.known_early if streaming and self._without(self.known_early) else "",
+        )  # fmt: skip
+        self.helpers, self.others = self._sides() if self.gather.early else (frozenset(), None)
+        self.summed = False
+        self.needed: dict[tuple[str, int, Columns], list[Need]] = {}
         # products of the next step: (sum, device, holders) -> what completes it
         self.early: Sums = defaultdict(list)
+
+    def _sides(self) -> tuple[frozenset[int], frozenset[int]]:
+        """Devices that have nothing of the layer but early input products, and the others."""
+        early: set[int] = set()
+        others: set[int] = set()
+        for product in self.program.products:
+            side = early if product.operand == "x" == self.known_early else others
+            side.update(block.device for block in self._blocks_of(product))
+        for stage in self.program.stages:
+            for owners in self.owned.owners[self.layer.name, stage.name].values():
+                others.update(owners)
+        return frozenset(early - others), frozenset(others)
+
+    def _without(self, operand: str) -> list[Product]:
+        return [p for p in self.program.products if p.operand != operand]
 
     def _with(self, operand: str) -> list[Product]:
         return [p for p in self.program.products if p.operand == operand]
 
+    def begin(self) -> None:
+        """What comes first in an iteration of a layer whose input products are made a step ahead."""
+        self.came_early("x")
+        known = {feed.producer for feed in self.layer.inputs}.isdisjoint(self.together)
+        if self.streaming and known:
+            self._sum_inputs(1)  # before the chain of this step, which it would wait for
+        if self.helpers:
+            # what helpers send must not queue behind what is sent within the step
+            self._sum_inputs(1)
+            self._products(self._with("x"), 1, self.helpers)
+            self.gather.send_early(self.early, 1, self.helpers)
+
     def inputs(self, lead: int = 0) -> None:
-        """The products with x, of the time step ``lead`` steps ahead."""
-        if inputs := self._with("x"):
-            self._sum_inputs(inputs, lead)
-        for product in inputs:
-            self._product(product, lead)
+        """The products with x, of the time step ``lead`` steps ahead, that have not come yet."""
+        self._sum_inputs(lead)
+        inputs = self._with("x")
+        devices = self.others if lead else None
+        self._products(inputs[self._ahead() :] if lead else inputs, lead, devices)
         self._load_next(lead)
+        if lead:
+            self.gather.send_early(self.early, lead, self.others)
+
+    def _ahead(self) -> int:
+        """Input products of the next step that come behind the first stage, of a layer that has several."""
+        if self.streaming is None or self.known_early != "x" or len(self.program.stages) == 1:
+            return 0
+        return self.streaming.ahead
 
     def recurrent(self, lead: int = 0) -> None:
         """The products with h, of the time step ``lead`` steps ahead."""
-        for product in self._with("h"):
-            self._product(product, lead)
+        self._products(self._with("h"), lead)
+        self.gather.send_early(self.early if lead else self.sums.made, lead)
 
     def came_early(self, operand: str) -> None:
         """Let this step's sums begin with the products with ``operand`` of an iteration before."""
+        self.gather.expect_early()
         for product in self._with(operand):
             for block in self._blocks_of(product):
                 made = self.sums.made[product.sum, block.device, self.owned.holders(block)]
-                complete(made, block.rows, self._key(product, block))
+                complete(made, block.rows, self._key(product, block, self.cuts.of(product, block)[-1]))
 
     def stages(self, *, with_recurrent: bool = True) -> None:
-        """The other products, in program order, and each stage once its products are there."""
+        """The other products, in program order, and each stage once its products are there.
+
+        Where exchanges overlap with products, those that a stage waits for come first.
+        """
         left = [p for p in self.program.products if p.operand != "x" and (with_recurrent or p.operand != "h")]
-        waiting = list(self.program.stages)
-        while waiting:
-            stage = waiting[0]  # stages are in the order in which they depend on each other
-            while any(product.stage == stage.name for product in left):
-                self._product(left[0], 0)
-                self._run_ahead(left.pop(0))
-            self._stage(waiting.pop(0))
+        if self.streaming is not None:
+            order = [stage.name for stage in self.program.stages]
+            left.sort(key=lambda product: order.index(product.stage))
+        for number, stage in enumerate(self.program.stages):
+            last = max((n for n, p in enumerate(left) if p.stage == stage.name), default=-1)
+            self._products(left[: last + 1], 0)
+            left = left[last + 1 :]
+            self._stage(stage)
+            if number == 0 and self._ahead():
+                self._sum_inputs(1)
+                self._products(self._with("x")[: self._ahead()], 1, self.others)
 
     # -- matrix products ---------------------------------------------------------------
 
     def _blocks_of(self, product: Product) -> tuple[Block, ...]:
         return self.owned.blocks.get((self.layer.name, product.matrix), ())
 
-    def _key(self, product: Product, block: Block) -> Key:
-        return ("product", self.layer.name, product.matrix, block.device, block.rows, block.cols)
+    def _key(self, product: Product, block: Block, parts: tuple[Range, ...]) -> Key:
+        name = (self.layer.name, product.matrix, block.device, block.rows, block.cols, parts)
+        return self.stream.key("product", *name)
 
-    def _product(self, product: Product, lead: int) -> None:
+    def _products(self, products: list[Product], lead: int, devices: frozenset[int] | None = None) -> None:
+        """Products in order; those of one operand cut alike, the near parts of all before the far ones.
+
+        ``devices``: on these alone.
+        """
+        for _, group in groupby(products, key=lambda product: product.operand):
+            alike = list(group)
+            for part in range(self.cuts.parts):
+                for product in alike:
+                    self._product(product, lead, part, devices)
+                    if part == self.cuts.parts - 1 and not lead:
+                        self._run_ahead(product)
+
+    def _product(self, product: Product, lead: int, part: int, devices: frozenset[int] | None = None) -> None:
+        """Part ``part`` of a product on all devices that have so many."""
         sums = self.early if lead else self.sums.made
         for block in self._blocks_of(product):
-            if product.operand == "x":
-                needs = self._input_needs(block.device, block.cols)
-            else:
-                back = 1 if product.operand == "h" else 0
-                needs = self._vector_needs(self.layer.name, product.operand, block.device, block.cols, back)
-            if product.operand == "x" and self.rules.loads():
-                needs.append(Need(("load", self.layer.name, block.device, "x"), 1))
+            cuts = self.cuts.of(product, block)
+            if part >= len(cuts) or (devices is not None and block.device not in devices):
+                continue
+            parts = cuts[part]
+            needs = list(self._operand_needs(product.operand, block.device, parts))
+            if product.operand == "x" and self.rules.loads:
+                needs.append(Need(self.stream.key("load", self.layer.name, block.device, "x"), 1))
             holders = self.owned.holders(block)
             so_far = sums[product.sum, block.device, holders]
             for rows, earlier in so_far:
                 if overlap(rows, block.rows):
                     needs.append(self.rules.addend(earlier, rows == block.rows))
+            if product.apart:  # it meets the gate's other sum in the chain
+                needs += [
+                    self.rules.addend(key, rows == block.rows)
+                    for others in self.sums.holders[product.gate]
+                    for rows, key in sums.get((product.gate, block.device, others), ())
+                    if overlap(rows, block.rows)
+                ]
+            if not lead:
+                needs += self.gather.arrived_early(product, block)
             into = self.sums.register(product.sum, holders)
-            does = Multiply(self.layer.name, product.matrix, block.rows, block.cols, into)
-            self.emit.matrix(self._key(product, block), product, block, needs, lead, does)
-            complete(so_far, block.rows, self._key(product, block))
+            does = Multiply(self.layer.name, product.matrix, block.rows, block.cols, parts, into)
+            key = self._key(product, block, parts)
+            self.emit.matrix(key, product, block, needs, lead, does)
+            complete(so_far, block.rows, key)
 
-    def _sum_inputs(self, products: list[Product], lead: int) -> None:
-        """One vector instruction per device where the input is a sum of several vectors."""
+    def _sum_inputs(self, lead: int) -> None:
+        """Vector instructions where the input is a sum of several vectors, unless they are there already."""
         terms = self.layer.input_terms
-        if terms == 1:
+        if terms == 1 or self.summed:
             return
+        self.summed = True
         layer = self.layer
         cols_on: dict[int, set[Range]] = defaultdict(set)
-        for product in products:
+        for product in self._with("x"):
             for block in self._blocks_of(product):
                 cols_on[block.device].add(block.cols)
         for device, ranges in sorted(cols_on.items()):
@@ -136,17 +226,28 @@ class LayerLowering:
             for term in range(terms - 1):
                 last = term == terms - 2
                 does = (SumInputs(layer.name, tuple(sorted(ranges))),) if last else ()
-                self.emit.vector(
-                    ("x", layer.name, device, term), device, count, needs, "sum x", lead, 1, does
-                )
-                needs = [Need(("x", layer.name, device, term), 0, Wait.BLOCKS)]
-            self.stream.alias(("x", layer.name, device), ("x", layer.name, device, terms - 2))
+                key = self.stream.key("x", layer.name, device, term)
+                self.emit.vector(key, device, count, needs, "sum x", lead, 1, does)
+                needs = [Need(key, 0, Wait.BLOCKS)]
+            self.stream.alias(self.stream.key("x", layer.name, device), key)
 
-    def _input_needs(self, device: int, cols: Range) -> list[Need]:
-        summed = ("x", self.layer.name, device)
-        if self.stream.knows(summed):
-            return [Need(summed, 0)]
-        return self._feed_needs(device, cols)
+    def _operand_needs(self, operand: str, device: int, parts: Columns) -> list[Need]:
+        """What a product on ``device`` waits for, the same for all gates, to read these columns."""
+        if operand == "x" and self.summed:
+            return [Need(self.stream.key("x", self.layer.name, device), 0)]
+        known = (operand, device, parts)
+        if known not in self.needed:
+            name, back = self.layer.name, int(operand == "h")
+            self.needed[known] = [
+                need
+                for cols in parts
+                for need in (
+                    self._feed_needs(device, cols)
+                    if operand == "x"
+                    else self._vector_needs(name, operand, device, cols, back)
+                )
+            ]
+        return self.needed[known]
 
     def _feed_needs(self, device: int, cols: Range) -> list[Need]:
         needs = []
@@ -160,17 +261,21 @@ class LayerLowering:
     def _vector_needs(self, layer: str, stage: str, device: int, rows: Range, back: int) -> list[Need]:
         """What must have been computed on, or have arrived at, ``device`` for it to hold ``rows``."""
         return [
-            Need(_held(layer, stage, device, shard), back)
+            Need(self._held(layer, stage, device, shard), back)
             for shard in self.owned.owners[layer, stage]
             if overlap(shard, rows)
         ]
+
+    def _held(self, layer: str, stage: str, device: int, rows: Range) -> Key:
+        """The key of the moment at which ``device`` holds these rows of a vector."""
+        return self.stream.key("held", layer, stage, device, rows)
 
     # -- stages ------------------------------------------------------------------------
 
     def _stage(self, stage: Stage) -> None:
         """Gate sums to the stage's owners, its vector instructions, its rows to who needs them."""
         by_rows = self.owned.owners[self.layer.name, stage.name]
-        gathered = {rows: self._gather_sums(stage, rows, owners) for rows, owners in by_rows.items()}
+        gathered = {rows: self.gather.late(stage, rows, owners) for rows, owners in by_rows.items()}
         self.exchange.send()
         for rows, owners in by_rows.items():
             for device in owners:
@@ -179,115 +284,75 @@ class LayerLowering:
             self._distribute(stage, rows, owners)
         self.exchange.send()
 
-    def _gather_sums(
-        self, stage: Stage, rows: Range, owners: tuple[int, ...]
-    ) -> dict[int, tuple[Parts, list[tuple[Key, Parts, bool]]]]:
-        """Send gate sums made elsewhere.
-
-        Returns owner -> its own sums, and what arrives: (key, sums, whether they are partial).
-        """
-        delivery = self.sums.deliver(stage.name, rows, owners, self._nearest)
-        arrivals: dict[int, list[tuple[Key, Parts, bool]]] = {owner: [] for owner in owners}
-        name = self.layer.name
-        for owner, senders in delivery.reduced.items():
-            count = elements(next(iter(senders.values())))
-            found = self.exchange.reduce(
-                (name, stage.name, rows, owner),
-                owner,
-                senders,
-                {device: self.sums.needs(device, parts) for device, parts in senders.items()},
-                self._bytes(count, partial=True),
-                f"{stage.name} partial sums",
-                partial(self._add, count, f"{stage.name} add"),
-            )
-            arrivals[owner] += [(key, parts, True) for key, parts in found]
-        for device, targets, part, is_partial in delivery.sent:
-            tag = ("sums", name, stage.name, rows, device, part)
-            size = self._bytes(elements((part,)), partial=is_partial)
-            what = f"{stage.name} {'partial sums' if is_partial else 'gates'}"
-            needs = self.sums.needs(device, (part,))
-            self.exchange.multicast(tag, device, targets, needs, size, what, Move((part,)))
-            for owner in targets:
-                arrivals[owner].append(((*tag, owner), (part,), is_partial))
-        return {owner: (delivery.local[owner], arrivals[owner]) for owner in owners}
-
-    def _add(
-        self, count: int, what: str, key: Key, device: int, needs: list[Need], does: tuple[Operation, ...]
-    ) -> None:
-        self.emit.vector(key, device, count, needs, what, does=does)
-
-    def _nearest(self, devices: tuple[int, ...], to: int) -> int:
-        return min(devices, key=lambda device: (len(self.topology.route(device, to)), device))
-
-    def _bytes(self, count: int, *, partial: bool = False) -> int:
-        """Size of a message of ``count`` elements for the whole batch."""
-        profile = self.cluster.profile
-        each = profile.partial_sum_bytes_per_element if partial else profile.vector_bytes_per_element
-        return math.ceil(count * each * self.workload.batch)
-
-    def _finish(
-        self, stage: Stage, rows: Range, device: int, own: Parts, arrivals: list[tuple[Key, Parts, bool]]
-    ) -> None:
+    def _finish(self, stage: Stage, rows: Range, device: int, own: Parts, arrivals: list[Arrival]) -> None:
         """The vector instructions that turn gate sums into the stage's rows on ``device``."""
         local: Made = list(dict.fromkeys(m for part in own for m in self.sums.completing(device, part)))
-        terms = (*own, *(part for _, parts, _ in arrivals for part in parts))
+        terms = (*own, *(part for arrival in arrivals for part in arrival.parts))
         does = Finish(self.layer.name, stage.name, rows, terms)
-        held = _held(self.layer.name, stage.name, device, rows)
+        held = self._held(self.layer.name, stage.name, device, rows)
         count = stage.chain + self._additions(stage, own, arrivals)
-        if not count and len(local) == 1 and local[0][0] == rows:
-            self.stream.alias(held, local[0][1])
-            self.stream.add(local[0][1], does)
+        if not count and self._rides(stage, rows, local):
+            self.stream.alias(held, local[-1][1])
+            self.stream.add(local[-1][1], does)
             return
-        needs = [Need(key, 0) for key, _, _ in arrivals]
+        needs = [Need(arrival.key, 0) for arrival in arrivals]
         for operand in stage.state:
             needs += self._vector_needs(self.layer.name, operand, device, rows, 1)
         needs += [self.rules.newest(key, made == rows, stage) for made, key in local]
-        ran = int(self.stream.knows(("ahead", *held)))
+        ran = int(self.stream.knows(self.stream.key("ahead", held)))
         total = max(count, 1)
         for step in range(ran, total):
             last = step == total - 1
-            key = held if last else ("chain", *held, step)
+            key = held if last else self.stream.key("chain", held, step)
             height = rows[1] - rows[0]
             words = 1 + self.rules.write_words(height) if last else 1
             what = f"{stage.name} {step + 1}/{total}"
             self.emit.vector(key, device, height, needs, what, 0, words, (does,) if last else ())
             needs = [self.rules.link(key)]
 
-    def _additions(self, stage: Stage, own: Parts, arrivals: list[tuple[Key, Parts, bool]]) -> int:
+    def _rides(self, stage: Stage, rows: Range, local: Made) -> bool:
+        """Whether the chain of the last product has all that the stage's ``rows`` are made of."""
+        last = [product for product in self.program.products if product.stage == stage.name][-1]
+        meets = last.apart and last.operand != self.known_early  # a product made early meets no other sum
+        return all(made == rows for made, _ in local) and 0 < len(local) <= 1 + meets
+
+    def _additions(self, stage: Stage, own: Parts, arrivals: list[Arrival]) -> int:
         """Vector instructions for sums that did not come out of the last product's chain complete."""
-        if any(is_partial for _, _, is_partial in arrivals):
+        late = [arrival for arrival in arrivals if not arrival.early]
+        if any(arrival.partial for arrival in late):
             return len(self.program.sums(stage.name))  # each: add and activate
-        if arrivals:
+        made = {part.register.sum for part in own}
+        if late or not self.gather.rides(own, arrivals):
             return 1  # what would have ridden in the last product's chain
-        registers = {part.register for part in own}
-        return len(registers) - len({register.sum for register in registers})
+        return len({part.register for part in own}) - len(made)
 
     def _distribute(self, stage: Stage, rows: Range, owners: tuple[int, ...]) -> None:
         """Send finished rows from the nearest owner to each device that needs them."""
         name = self.layer.name
         by_owner: dict[int, list[int]] = defaultdict(list)
         for consumer in self.owned.consumers((name, stage.name), rows):
-            by_owner[self._nearest(owners, consumer)].append(consumer)
-        size = self._bytes(rows[1] - rows[0])
+            by_owner[self.topology.nearest(owners, consumer)].append(consumer)
+        size = self.gather.bytes(rows[1] - rows[0])
         does = Move((StageRows(name, stage.name, rows),))
         for owner, consumers in sorted(by_owner.items()):
-            tag = ("rows", name, stage.name, rows, owner)
-            needs = [Need(_held(name, stage.name, owner, rows), 0)]
+            tag = self.stream.key("rows", name, stage.name, rows, owner)
+            needs = [Need(self._held(name, stage.name, owner, rows), 0)]
             self.exchange.multicast(tag, owner, tuple(consumers), needs, size, stage.name, does)
             for consumer in consumers:
-                self.stream.alias(_held(name, stage.name, consumer, rows), (*tag, consumer))
+                held = self._held(name, stage.name, consumer, rows)
+                self.stream.alias(held, self.exchange.arrival(tag, consumer))
 
     # -- batch core --------------------------------------------------------------------
 
     def _load_next(self, lead: int) -> None:
         """The load of the next time step's input, behind this step's input products."""
-        for device, cycles in self.rules.loads():
+        for device, cycles in self.rules.loads:
             self.emit.load("x", device, cycles, lead, self.overlay.tiles, self.layer.steps - 1)
 
     def _run_ahead(self, product: Product) -> None:
         """The instruction of a chain that needs one gate alone, on owners that have all of its sum."""
         for device, rows in self.rules.run_ahead(product):
-            held = _held(self.layer.name, product.stage, device, rows)
+            held = self._held(self.layer.name, product.stage, device, rows)
             needs = [
                 self.rules.operand(key)
                 for (name, on, _), made in self.sums.made.items()
@@ -295,10 +360,5 @@ class LayerLowering:
                 if (name, on, done) == (product.sum, device, rows)
             ]
             height = rows[1] - rows[0]
-            self.emit.vector(("ahead", *held), device, height, needs, f"{product.stage} ahead")
+            self.emit.vector(self.stream.key("ahead", held), device, height, needs, f"{product.stage} ahead")
             self.emit.load("ones", device, self.emit.blocks(height), 0, 0, 0)  # of 1 - z
-
-
-def _held(layer: str, stage: str, device: int, rows: Range) -> Key:
-    """The key of the moment at which ``device`` holds these rows of a vector."""
-    return ("held", layer, stage, device, rows)

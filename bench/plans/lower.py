@@ -34,9 +34,11 @@ def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
     for layers in phases(workload):
         skews = _skews(workload, layers, plan, homes)
         stream = Stream()
+        early_loop = _early_loop(workload, layers, plan)
         lowerings = {
             layer.name: LayerLowering(
                 layer=layer,
+                layers=layers,
                 workload=workload,
                 cluster=cluster,
                 plan=plan,
@@ -46,10 +48,11 @@ def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
                 group_of=group_of,
                 stream=stream,
                 skew=skews[layer.name],
+                early_loop=layer.name in early_loop,
             )
             for layer in layers
         }
-        _emit(lowerings, _early_loop(workload, layers, plan))
+        _emit(lowerings, early_loop, wavefront=plan.wavefront)
         iterations = max(skews[layer.name] + layer.steps for layer in layers)
         lowered.append(Phase(stream.resolve(earlier), iterations))
         earlier |= frozenset(lowerings)
@@ -64,7 +67,7 @@ def _early_loop(workload: Workload, layers: tuple[Layer, ...], plan: Plan) -> li
     return names if len(names) > 1 else []
 
 
-def _emit(lowerings: dict[str, LayerLowering], early_loop: list[str]) -> None:
+def _emit(lowerings: dict[str, LayerLowering], early_loop: list[str], *, wavefront: bool) -> None:
     """Append one iteration of all layers, in program order.
 
     Software pipelining moves the products whose operand is known early behind the products
@@ -80,12 +83,16 @@ def _emit(lowerings: dict[str, LayerLowering], early_loop: list[str]) -> None:
             layer.stages(with_recurrent=False)
             lowerings[early_loop[place - 1]].recurrent(lead=1 if place else 0)
         elif layer.pipelined:
-            layer.came_early("x")
+            layer.begin()
             layer.stages()
-            layer.inputs(lead=1)
+            if not wavefront:
+                layer.inputs(lead=1)
         else:
             layer.inputs()
             layer.stages()
+    for name, layer in lowerings.items() if wavefront else ():
+        if layer.pipelined and name not in early_loop:
+            layer.inputs(lead=1)
 
 
 def _skews(

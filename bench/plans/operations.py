@@ -48,12 +48,16 @@ class StageRows:
 
 @dataclass(frozen=True, slots=True)
 class Multiply:
-    """Multiply a block of a matrix that the device owns; add the result to ``into``."""
+    """Multiply a block of a matrix that the device owns; add the result to ``into``.
+
+    ``parts``: the columns of the block that this instruction multiplies.
+    """
 
     layer: str
     matrix: str
     rows: Range
     cols: Range
+    parts: tuple[Range, ...]
     into: Register
 
 

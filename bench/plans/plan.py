@@ -41,13 +41,31 @@ class VectorRange:
     device: int
 
 
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """How a layer's products overlap with the exchange that they wait for.
+
+    ``parts``: products are cut by columns into up to so many parts, by the distance that their
+    operand's rows travel: what a device has itself or is near comes first, what is farthest last.
+    ``ahead``: of the products with the next step's input, so many run while the rows of the first
+    stage travel (a GRU's reset hidden vector), the others while those of the last one do.
+    """
+
+    layer: str
+    parts: int = 1
+    ahead: int = 0
+
+
 @dataclass(frozen=True)
 class Plan:
     """An ownership map for one workload on one cluster.
 
     ``groups`` are the device groups that a ring topology cables as rings of their own.
     ``software_pipelined`` names the layers whose input products of the next time step are
-    moved in front of this step's exchange. ``notes`` explain the plan to a reader.
+    moved in front of this step's exchange. ``streamed``: layers whose exchanges overlap with
+    the products that wait for them. ``wavefront``: in a phase, input products of the next step
+    come after the stages of all layers, not of their own alone, so that layers which share
+    devices hide each other's exchanges. ``notes`` explain the plan to a reader.
     """
 
     partitioner: str
@@ -55,6 +73,8 @@ class Plan:
     vectors: tuple[VectorRange, ...]
     groups: tuple[tuple[int, ...], ...]
     software_pipelined: frozenset[str] = frozenset()
+    streamed: tuple[Streaming, ...] = ()
+    wavefront: bool = False
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -70,6 +90,10 @@ class Plan:
             "groups": self.groups,
             "software_pipelined": sorted(self.software_pipelined),
         }
+        if self.streamed:
+            value["streamed"] = sorted((s.layer, s.parts, s.ahead) for s in self.streamed)
+        if self.wavefront:
+            value["wavefront"] = True
         if notes:
             value |= {"partitioner": self.partitioner, "notes": self.notes}
         return json.dumps(value, sort_keys=True, separators=(",", ":"))

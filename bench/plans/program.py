@@ -11,10 +11,12 @@ each device, multifunction pipeline and link serves its instructions in this ord
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
+from itertools import chain
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,21 +165,26 @@ class PhaseArrays:
 
 def to_arrays(phase: Phase) -> PhaseArrays:
     """The phase as integer arrays."""
-    rows = [
-        (
-            int(i.unit), i.server, i.blocks, i.interval, i.latency, i.first, i.count,
-            i.group, i.to_group, int(i.starts_step), i.vectors,
-            i.words, *_results(i),
-        )
-        for i in phase.instructions
-    ]  # fmt: skip
-    waits = [(w.on, w.back, int(w.wait), w.early) for i in phase.instructions for w in i.waits]
+    rows = [_FIELDS(i) + _results(i) for i in phase.instructions]
+    waits = [_WAIT(wait) for i in phase.instructions for wait in i.waits]
     return PhaseArrays(
-        fields=np.array(rows, dtype=np.int64).reshape(len(rows), 16),
+        fields=_matrix(rows, 16),
         wait_start=_offsets(len(i.waits) for i in phase.instructions),
-        waits=np.array(waits, dtype=np.int64).reshape(len(waits), 4),
+        waits=_matrix(waits, 4),
         iterations=phase.iterations,
     )
+
+
+_FIELDS = attrgetter(
+    "unit", "server", "blocks", "interval", "latency", "first", "count", "group", "to_group", "starts_step",
+    "vectors", "words",
+)  # fmt: skip
+_WAIT = attrgetter("on", "back", "wait", "early")
+
+
+def _matrix(rows: Sequence[tuple[int, ...]], columns: int) -> Ints:
+    """The rows as an array; number by number, which is faster than row by row."""
+    return np.fromiter(chain.from_iterable(rows), np.int64, len(rows) * columns).reshape(len(rows), columns)
 
 
 def _results(i: Instruction) -> tuple[int, int, int, int]:

@@ -6,13 +6,22 @@ so it names what it needs; `Stream.resolve` turns names into indexes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from bench.plans.operations import Operation
 from bench.plans.program import Dependence, Instruction, Wait
 
-Key = tuple[Any, ...]
+Name = tuple[Any, ...]
+"""What a result is called: a word, then whose it is. The name of what belongs to another result has
+that one's key in second place."""
+
+Key = int
+"""The number of a result's name in its stream: names are long, and needed again and again."""
+
+Make = Callable[..., Instruction]
+"""Makes an instruction of its last two fields, ``waits`` and ``does``, by keyword."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +38,23 @@ class Stream:
     """An ordered list of instructions, each with a key, a lag in iterations, and needs."""
 
     def __init__(self) -> None:
-        self._instructions: list[Instruction] = []
-        self._needs: list[list[Need]] = []
-        self._lags: list[int] = []
-        self._keys: list[Key] = []
+        self._numbers: dict[Name, Key] = {}
+        # key, lag, needs, maker and operations of each instruction
+        self._appended: list[tuple[Key, int, list[Need], Make, tuple[Operation, ...]]] = []
         self._index: dict[Key, int] = {}
         self._aliases: dict[Key, Key] = {}
         self._more: dict[Key, tuple[Operation, ...]] = {}
 
-    def append(self, key: Key, lag: int, needs: list[Need], instruction: Instruction) -> None:
+    def key(self, *name: Any) -> Key:
+        """The key of the result with this name, which may be made later."""
+        return self._numbers.setdefault(name, len(self._numbers))
+
+    def append(
+        self, key: Key, lag: int, needs: list[Need], make: Make, does: tuple[Operation, ...] = ()
+    ) -> None:
         """Add an instruction that runs for time step s in iteration s + ``lag``."""
-        self._index[key] = len(self._instructions)
-        self._instructions.append(instruction)
-        self._needs.append(needs)
-        self._lags.append(lag)
-        self._keys.append(key)
+        self._index[key] = len(self._appended)
+        self._appended.append((key, lag, needs, make, does))
 
     def alias(self, key: Key, existing: Key) -> None:
         """Let ``key`` stand for ``existing``, which may be added later."""
@@ -68,21 +79,37 @@ class Stream:
         ``earlier``: layers of the phases before, whose rows ``("held", layer, ...)`` are there
         already. Anything else that nobody makes is a mistake in lowering: AssertionError.
         """
+        names = list(self._numbers)
+        found = [self._find(key) for key in range(len(names))]
+        lags = [lag for _, lag, *_ in self._appended]
+        # equal dependences, as the gates of one operand have them, are one value
+        made: dict[tuple[int, int, Wait, int], Dependence] = {}
         resolved = []
-        for n, instruction in enumerate(self._instructions):
-            waits: dict[tuple[int, int], tuple[Wait, int]] = {}
-            for need in self._needs[n]:
-                on = self._find(need.key)
+        for n, (key, lag, needs, make, does) in enumerate(self._appended):
+            waits: dict[tuple[int, int], Dependence] = {}
+            for need in needs:
+                on = found[need.key]
                 if on is None:
-                    if need.key[0] == "held" and need.key[1] in earlier:
+                    word, whose, *_ = names[need.key]
+                    if word == "held" and whose in earlier:
                         continue
-                    raise AssertionError(f"{self._keys[n]} waits for {need.key}, which nobody makes")
-                back = self._lags[n] - self._lags[on] + need.steps_back
+                    raise AssertionError(
+                        f"{self._spell(key)} waits for {self._spell(need.key)}: nobody makes it"
+                    )
+                back = lag - lags[on] + need.steps_back
                 if back < 0 or (back == 0 and on >= n):
-                    raise AssertionError(f"{self._keys[n]} waits for the future: {need}")
-                mine = (need.wait, need.early)
-                waits[on, back] = min(waits.get((on, back), mine), mine)
-            found = tuple(Dependence(*key, *how) for key, how in sorted(waits.items()))
-            does = (*instruction.does, *self._more.get(self._keys[n], ()))
-            resolved.append(replace(instruction, waits=found, does=does))
+                    raise AssertionError(f"{self._spell(key)} waits for the future: {self._spell(need.key)}")
+                which = (on, back, need.wait, need.early)
+                if which not in made:
+                    made[which] = Dependence(*which)
+                same = waits.get((on, back))
+                if same is None or (need.wait, need.early) < (same.wait, same.early):
+                    waits[on, back] = made[which]
+            depends = tuple(waits[at] for at in sorted(waits))
+            resolved.append(make(waits=depends, does=(*does, *self._more.get(key, ()))))
         return tuple(resolved)
+
+    def _spell(self, key: Key) -> Name:
+        """The name behind a key, with names in place of the keys in it."""
+        word, whose, *rest = list(self._numbers)[key]
+        return (word, self._spell(whose) if isinstance(whose, int) else whose, *rest)

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from bench.plans.cells import CellProgram, matrix_shape
+from bench.plans.cells import CellProgram, Product, matrix_shape
 from bench.plans.operations import Holders, Register, SumRows
 from bench.plans.ownership import Ownership, overlap
 from bench.plans.plan import Range
@@ -52,15 +52,24 @@ class LayerSums:
     def __init__(self, layer: Layer, program: CellProgram, owned: Ownership) -> None:
         self.layer = layer
         self.made: Sums = defaultdict(list)
-        self._stages = {product.sum: product.stage for product in program.products}
         self._width: dict[str, int] = defaultdict(int)
-        # (sum, holders) -> rows and width of what is in it
+        # (sum, holders) -> matrix, rows and columns of what is in it
         self._blocks: dict[tuple[str, Holders], set[tuple[str, Range, Range]]] = defaultdict(set)
+        self._operands: dict[tuple[str, Holders], set[str]] = defaultdict(set)
         for product in program.products:
             self._width[product.sum] += matrix_shape(layer, product)[1]
             for block in owned.blocks.get((layer.name, product.matrix), ()):
                 found = self._blocks[product.sum, owned.holders(block)]
                 found.add((product.matrix, block.rows, block.cols))
+                self._operands[product.sum, owned.holders(block)].add(product.operand)
+        self.holders: dict[str, list[Holders]] = defaultdict(list)
+        # stage -> its registers: holders, register, and rows in it, ascending
+        self._registers: dict[str, list[tuple[Holders, Register, list[Range]]]] = defaultdict(list)
+        stages = {product.sum: product.stage for product in program.products}
+        for (name, holders), blocks in sorted(self._blocks.items()):
+            self.holders[name].append(holders)
+            rows = _union({rows for _, rows, _ in blocks})
+            self._registers[stages[name]].append((holders, self.register(name, holders), rows))
 
     def register(self, name: str, holders: Holders) -> Register:
         """The register of a sum of the blocks that ``holders`` hold."""
@@ -68,13 +77,12 @@ class LayerSums:
 
     def parts(self, stage: str, rows: Range) -> list[tuple[Holders, SumRows]]:
         """All rows of registers that a stage's ``rows`` are made of, with their holders."""
-        found = []
-        for name, holders in sorted(self._blocks):
-            if self._stages[name] == stage:
-                made = (overlap(r, rows) for _, r, _ in self._blocks[name, holders])
-                for part in _union(part for part in made if part):
-                    found.append((holders, SumRows(self.register(name, holders), part)))
-        return found
+        return [
+            (holders, SumRows(register, (max(start, rows[0]), min(stop, rows[1]))))
+            for holders, register, made in self._registers[stage]
+            for start, stop in made
+            if start < rows[1] and rows[0] < stop
+        ]
 
     def is_partial(self, holders: Holders, part: SumRows) -> bool:
         """Whether other holders' products must be added to ``part``."""
@@ -86,40 +94,64 @@ class LayerSums:
         return area < (stop - start) * self._width[name]
 
     def deliver(
-        self, stage: str, rows: Range, owners: tuple[int, ...], nearest: Callable[[Holders, int], int]
+        self,
+        stage: str,
+        rows: Range,
+        owners: tuple[int, ...],
+        nearest: Callable[[Holders, int], int],
+        *,
+        only: str = "",
+        without: str = "",
     ) -> Delivery:
         """What has to travel so that each of ``owners`` has all sums of ``stage`` over ``rows``.
 
-        ``nearest``: of some devices, the one nearest to another.
+        ``nearest``: of some devices, the one nearest to another. ``only``: no registers but those of
+        products with this operand alone, which are not added on the way; ``without``: all but those.
         """
         local: dict[int, Parts] = dict.fromkeys(owners, ())
-        wanted: dict[tuple[int, SumRows], list[int]] = defaultdict(list)
-        partial: dict[SumRows, bool] = {}
-        for holders, part in self.parts(stage, rows):
-            partial[part] = self.is_partial(holders, part)
+        # (sender, what it sends, by its place in parts) -> owners that it is for
+        wanted: dict[tuple[int, int], list[int]] = defaultdict(list)
+        partial: dict[int, bool] = {}
+        parts = []
+        for n, (holders, part) in enumerate(self.parts(stage, rows)):
+            parts.append(part)
+            early = self._operands[part.register.sum, holders] == {only or without}
+            if only and not early:
+                continue
             for owner in owners:
                 if owner in holders:
                     local[owner] += (part,)
-                else:
-                    wanted[nearest(holders, owner), part].append(owner)
+                elif not (without and early):
+                    wanted[nearest(holders, owner), n].append(owner)
+                    partial[n] = self.is_partial(holders, part)
         reduced: dict[int, dict[int, Parts]] = {}
-        for owner in owners:
+        for owner in owners if not only else ():
             by_sender: dict[int, Parts] = defaultdict(tuple)
-            for (sender, part), targets in wanted.items():
+            complete = False
+            for (sender, n), targets in wanted.items():
                 if owner in targets:
-                    by_sender[sender] += (part,)
-            if len(by_sender) > 1 and _alike(by_sender.values()) and all(map(partial.get, _all(by_sender))):
+                    by_sender[sender] += (parts[n],)
+                    complete |= not partial[n]
+            if len(by_sender) > 1 and not complete and _alike(by_sender.values()):
                 reduced[owner] = dict(sorted(by_sender.items()))
                 for targets in wanted.values():
                     if owner in targets:
                         targets.remove(owner)
-        order = sorted(wanted, key=lambda item: (item[0], item[1].register.sum))
+        order = sorted(wanted, key=lambda item: (item[0], parts[item[1]].register.sum))
         sent = [
-            (sender, tuple(wanted[sender, part]), part, partial[part])
-            for sender, part in order
-            if wanted[sender, part]
+            (sender, tuple(wanted[sender, n]), parts[n], partial[n])
+            for sender, n in order
+            if wanted[sender, n]
         ]
         return Delivery(local, reduced, sent)
+
+    def has(self, parts: Parts, product: Product) -> bool:
+        """Whether any of ``parts`` has a product like this one in it."""
+        return any(
+            part.register.sum == product.sum
+            and product.operand in self._operands[product.sum, part.register.origins[0]]
+            for part in parts
+        )
 
     def needs(self, device: int, parts: Iterable[SumRows]) -> list[Need]:
         """What an instruction on ``device`` waits for that reads all of ``parts``."""
@@ -134,10 +166,6 @@ class LayerSums:
 def elements(parts: Parts) -> int:
     """Elements of the sums in ``parts``."""
     return sum(part.rows[1] - part.rows[0] for part in parts)
-
-
-def _all(by_sender: dict[int, Parts]) -> list[SumRows]:
-    return [part for parts in by_sender.values() for part in parts]
 
 
 def _alike(senders: Iterable[Parts]) -> bool:

@@ -16,7 +16,7 @@ from bench.hardware.profile import Cluster
 from bench.hardware.topology import Topology
 from bench.plans.operations import AddSums, Move, Operation, Register, SumRows
 from bench.plans.program import Instruction, Start, Unit
-from bench.plans.stream import Key, Need, Stream
+from bench.plans.stream import Key, Name, Need, Stream
 from bench.plans.sums import Parts
 from bench.workloads.model import Layer
 
@@ -57,8 +57,12 @@ class Exchange:
         size_bytes: int,
         what: str,
         does: Move,
+        lead: int = 0,
     ) -> None:
-        """One message along the tree of routes to ``targets``; its arrivals get the keys (*tag, device)."""
+        """One message along the tree of routes to ``targets``; `arrival` gives their keys.
+
+        It is for the time step ``lead`` steps ahead.
+        """
         links = self._topology.links
         home = self._group_of.get(source)
         inside = {
@@ -72,15 +76,20 @@ class Exchange:
         for link, parent in tree:
             before = needs
             if parent >= 0:
-                before = [Need((*tag, links[tree[parent][0]].destination), 0)]
+                before = [Need(self.arrival(tag, links[tree[parent][0]].destination), 0)]
             levels.append(levels[parent] + 1 if parent >= 0 else 0)
             here = links[link].destination
             inner = here in inside
-            self._hop((*tag, here), link, before, size_bytes, what, levels[-1], does, inside=inner)
+            key = self.arrival(tag, here)
+            self._hop(key, link, before, size_bytes, what, levels[-1], does, lead, inside=inner)
+
+    def arrival(self, tag: Key, device: int) -> Key:
+        """The key of a message's arrival at ``device``."""
+        return self._stream.key("arrival", tag, device)
 
     def reduce(
         self,
-        tag: Key,
+        tag: Name,
         owner: int,
         senders: dict[int, Parts],
         needs: dict[int, list[Need]],
@@ -107,7 +116,7 @@ class Exchange:
             own = [(needs[node], senders[node])] if node in senders else []
             out = own + [([Need(key, 0)], parts) for key, parts in arrived[node]]
             if len(out) > 1 and node in self._group_of:
-                added, total = ("added", *tag, node), _total([parts for _, parts in out])
+                added, total = self._stream.key("added", *tag, node), _total([parts for _, parts in out])
                 does = tuple(
                     AddSums(tuple(parts[n] for _, parts in out), part.register)
                     for n, part in enumerate(total)
@@ -117,8 +126,10 @@ class Exchange:
                 out = [([Need(added, 0)], total)]
             target = links[towards[node]].destination
             for n, (wait, parts) in enumerate(out):
-                key = ("reduced", *tag, node, n)
-                self._hop(key, towards[node], wait, size_bytes, what, level[node], Move(parts), inside=True)
+                key = self._stream.key("reduced", *tag, node, n)
+                self._hop(
+                    key, towards[node], wait, size_bytes, what, level[node], Move(parts), 0, inside=True
+                )
                 arrived[target].append((key, parts))
             level[target] = max(level[target], level[node] + 1)
         return arrived[owner]
@@ -138,6 +149,7 @@ class Exchange:
         what: str,
         level: int,
         does: Move,
+        lead: int,
         *,
         inside: bool,
     ) -> None:
@@ -149,26 +161,27 @@ class Exchange:
         padded = math.ceil(size_bytes / self._wire.beat_bytes) * self._wire.beat_bytes
         sender = self._group_of.get(hop.source, NO_GROUP)
         receiver = self._group_of.get(hop.destination, NO_GROUP)
-        instruction = Instruction(
+        make = partial(
+            Instruction,
             unit=Unit.LINK,
             server=hop.server,
             blocks=1,
             interval=math.ceil(padded * self._wire.ns_per_byte * self._per_ns),
             latency=math.ceil(self._wire.latency_ns * hop.latency_factor * self._per_ns),
-            first=self._skew,
+            first=self._skew - lead,
             count=self._layer.steps,
             group=sender if inside or not level else NO_GROUP,
             to_group=receiver if inside else NO_GROUP,
             starts_step=Start.NOT_FIRST,
-            waits=(),
             layer=self._layer.name,
             what=f"send {what}",
             device=hop.source,
             to_device=hop.destination,
             size_bytes=size_bytes,
-            does=(does,),
         )
-        self._collected.append((level, partial(self._stream.append, key, self._skew, needs, instruction)))
+        self._collected.append(
+            (level, partial(self._stream.append, key, self._skew - lead, needs, make, (does,)))
+        )
 
 
 def _total(terms: list[Parts]) -> Parts:

@@ -49,6 +49,22 @@ def validate(plan: Plan, workload: Workload, cluster: Cluster) -> None:
     unknown = plan.software_pipelined - {layer.name for layer in workload.layers}
     if unknown:
         raise InvalidPlan(f"software_pipelined names no layer of {workload.name!r}: {sorted(unknown)}")
+    _check_streaming(plan, workload)
+
+
+def _check_streaming(plan: Plan, workload: Workload) -> None:
+    names = Counter(streaming.layer for streaming in plan.streamed)
+    for name, times in names.items():
+        if name not in {layer.name for layer in workload.layers}:
+            raise InvalidPlan(f"streamed names no layer of {workload.name!r}: {name!r}")
+        if times > 1:
+            raise InvalidPlan(f"streamed names layer {name!r} {times} times")
+    for streaming in plan.streamed:
+        if streaming.parts < 1 or streaming.ahead < 0:
+            raise InvalidPlan(
+                f"layer {streaming.layer!r} is streamed in {streaming.parts} parts, "
+                f"{streaming.ahead} products ahead; expected 1 part or more, and 0 products or more"
+            )
 
 
 def _check_groups(plan: Plan, cluster: Cluster) -> None:

@@ -12,6 +12,7 @@ from bench.evaluate import evaluate
 from bench.hardware.files import load_profile, make_cluster
 from bench.hardware.profile import Cluster
 from bench.partitioners import full, load_partitioner
+from bench.partitioners.space import Candidate, Schedule, Split, build
 from bench.plans.lower import lower
 from bench.plans.plan import Plan
 from bench.workloads.catalogue import load_workload
@@ -64,6 +65,23 @@ def test_lower(benchmark: BenchmarkFixture) -> None:
     workload, cluster, plan = question(LSTM, 8, "row-wise")
     program = benchmark(lower, plan, workload, cluster)
     assert program.devices == 8
+
+
+def test_lower_streamed_decoder(benchmark: BenchmarkFixture) -> None:
+    """Eight layers in a feedback loop on 3 + 3 FPGAs, products in two parts: over a thousand instructions."""
+    workload = load_workload("dac20/decoder-8")
+    cluster = make_cluster(PROFILE, 8, "ring-bidirectional")
+    schedule = Schedule(pipelined=True, parts=2, wavefront=True)
+    plan = build(workload, Candidate(1, Split("spread", (3, 3)), schedule))
+    program = benchmark(lower, plan, workload, cluster)
+    assert sum(len(phase.instructions) for phase in program.phases) > 1000
+
+
+def test_lower_encoder_on_many(benchmark: BenchmarkFixture) -> None:
+    """Encoder-8 on 64 FPGAs, eight to a layer."""
+    workload, cluster, plan = question("dac20/encoder-8", 64, "full-dac20")
+    program = benchmark(lower, plan, workload, cluster)
+    assert program.devices == 64
 
 
 def test_evaluate(benchmark: BenchmarkFixture) -> None:

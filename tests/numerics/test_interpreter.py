@@ -25,6 +25,7 @@ from bench.numerics.references import run_onnxruntime
 from bench.partitioners import load_partitioner, partitioner_names
 from bench.plans.cells import cell_program, matrix_shape
 from bench.plans.lower import lower
+from bench.plans.operations import Multiply
 from bench.plans.plan import Plan
 from bench.plans.program import Program
 from bench.workloads.catalogue import load_workload
@@ -88,14 +89,20 @@ def run(program: Program, plan: Plan, of: Network) -> dict[str, Array]:
     )
 
 
-def splits_columns(plan: Plan, workload: Workload) -> bool:
-    """Whether any block has some of its matrix's columns only."""
+def splits_columns(program: Program, workload: Workload) -> bool:
+    """Whether any product is made of some of its matrix's columns at a time: in blocks, or streamed."""
     widths = {
         (layer.name, product.matrix): matrix_shape(layer, product)[1]
         for layer in workload.layers
         for product in cell_program(layer).products
     }
-    return any(block.cols != (0, widths[block.layer, block.matrix]) for block in plan.blocks)
+    return any(
+        does.parts != ((0, widths[does.layer, does.matrix]),)
+        for phase in program.phases
+        for instruction in phase.instructions
+        for does in instruction.does
+        if isinstance(does, Multiply)
+    )
 
 
 def all_plans(workload: Workload) -> Iterator[tuple[str, Cluster, Plan | None]]:
@@ -128,7 +135,7 @@ def test_every_partitioner_computes_the_network(kind: str) -> None:
         if (program.phases, plan.blocks) in done:
             continue  # a device more that gets nothing
         done.add((program.phases, plan.blocks))
-        split = splits_columns(plan, workload)
+        split = splits_columns(program, workload)
         for name in FORMATS:
             exact_sums = split and name in ("float16", "bfloat16", "bfp5")
             of = network(kind, name, exact_sums=exact_sums)
@@ -149,8 +156,9 @@ def test_columns_split_in_float_formats(name: str, fpgas: int) -> None:
     of = make_network(Workload("product", (layer,), batch=2), load_format(name))
     cluster = Cluster(small_profile(), fpgas, "ring")
     plan = load_partitioner("column-wise").plan(of.workload, cluster)
-    assert splits_columns(plan, of.workload)
-    found = run(lower(plan, of.workload, cluster), plan, of)["rnn"].astype(np.float64)
+    program = lower(plan, of.workload, cluster)
+    assert splits_columns(program, of.workload)
+    found = run(program, plan, of)["rnn"].astype(np.float64)
     weights = np.abs(of.parameters.weights["rnn", "h.x"].astype(np.float64))
     x = np.abs(of.inputs["rnn"].astype(np.float64))
     apart = fpgas * 2.0**-24 * (x @ weights.T)
