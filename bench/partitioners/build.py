@@ -80,6 +80,35 @@ def own_sources(layer: Layer, inputs: Sequence[int], recurrent: Sequence[int]) -
     return Share(tuple(blocks), _vectors_by_rows(layer, recurrent))
 
 
+def own_spread(layer: Layer, core: Sequence[int], helpers: Sequence[int], *, critical: str = "h") -> Share:
+    """Core and helpers: what the recurrence waits for on ``core`` alone, by rows; the rest spread evenly.
+
+    ``critical`` is the operand that comes last (``h``; ``x`` on a feedback loop of several layers).
+    Of the products with the other one, which are known early, each core device keeps so many of its
+    rows that all devices have equal work; the helpers make the others and send the sums ahead. The
+    vectors run on the core.
+    """
+    other = "x" if critical == "h" else "h"
+    work = {"core": 0, "other": 0}
+    for product in cell_program(layer).products:
+        rows, cols = matrix_shape(layer, product)
+        work["other" if product.operand == other else "core"] += rows * cols
+    level = (work["core"] + work["other"]) / (len(core) + len(helpers))
+    kept = 1.0 if not helpers else max(0.0, level * len(core) - work["core"]) / max(work["other"], 1)
+    blocks = []
+    for product in cell_program(layer).products:
+        height, cols = matrix_shape(layer, product)
+        for (start, stop), device in zip(split(height, len(core)), core, strict=False):
+            middle = stop if product.operand != other else start + round(kept * (stop - start))
+            if middle > start:
+                blocks.append(Block(layer.name, product.matrix, (start, middle), (0, cols), device))
+            parts = split(stop - middle, len(helpers)) if helpers else []
+            for (first, last), helper in zip(parts, helpers, strict=False):
+                rows_there = (middle + first, middle + last)
+                blocks.append(Block(layer.name, product.matrix, rows_there, (0, cols), helper))
+    return Share(tuple(blocks), _vectors_by_rows(layer, core))
+
+
 def own_grid(layer: Layer, grid: Sequence[Sequence[int]]) -> Share:
     """Two-dimensional: ``grid[r][c]`` owns row block r and column block c of every matrix.
 
