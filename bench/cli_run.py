@@ -116,6 +116,8 @@ def _explain(console: Console, point: Point, row: Row, timing: Timing) -> None:
     facts = Table(box=None, show_header=False, pad_edge=False)
     facts.add_row("latency", _seconds(timing.latency_s))
     facts.add_row("cycles", f"{timing.cycles:,} ({timing.cycles_per_step:,.1f} a time step)")
+    bound = row["bound_cycles"]
+    facts.add_row("bound", f"{bound:,} cycles: no plan takes fewer, this one {timing.cycles / bound:.2f} x")
     facts.add_row("utilization", f"{timing.utilization:.1%} of all multipliers of {point.fpgas} FPGAs")
     facts.add_row("communication", f"{timing.communication_share:.1%} of the time")
     facts.add_row("devices used", str(timing.devices_used))

@@ -73,7 +73,7 @@ def failure(
         "status": status,
         "termination": termination,
         "reason": reason,
-        **dict.fromkeys(MEASURES),
+        **dict.fromkeys((*MEASURES, "bound_cycles")),
         **_plan_columns(plan, numerics),
     }
 
@@ -92,6 +92,7 @@ def explain_point(
 ) -> tuple[Row, Plan | None, Timing | None]:
     """`evaluate_point`, with the plan and the timing themselves; no timing where numbers are wrong."""
     # numba is slow to import; listing and planning need none
+    from bench.bounds import lower_bound
     from bench.evaluate import evaluate
     from bench.numerics.check import check_plan
 
@@ -128,6 +129,7 @@ def explain_point(
         return failure("ok", "wrong numbers", reason, plan, numerics), plan, None
     row: Row = {"status": "ok", "termination": "none", "reason": "", **_plan_columns(plan, numerics)}
     row.update({name: getattr(timing, name) for name in MEASURES})
+    row["bound_cycles"] = lower_bound(workload, cluster).cycles
     return row, plan, timing
 
 
