@@ -16,6 +16,7 @@ from pydantic import Field
 
 from bench.errors import UserError
 from bench.files import FileModel, load_yaml
+from bench.results.beyond import beyond
 from bench.results.fidelity import fidelity_points, summarize
 from bench.results.fidelity_sets import read_sets
 from bench.results.frames import prepare
@@ -86,7 +87,8 @@ def evaluate(claims: Sequence[Claim], evidence: Evidence) -> pd.DataFrame:
 def gather(results: Path, tables: Path, expected: Path = EXPECTED, published: Path = PUBLISHED) -> Evidence:
     """All that claims may be computed from."""
     frame = prepare(read_results(results))
-    points = compare(frame, read_figures(published))
+    figures = read_figures(published)
+    points = compare(frame, figures)
     sets = read_sets()
     return Evidence(
         points=points,
@@ -96,6 +98,8 @@ def gather(results: Path, tables: Path, expected: Path = EXPECTED, published: Pa
         expected=expected / "tables",
         fidelity=summarize(fidelity_points(frame, sets, published), sets),
         numerics=by_experiment(frame),
+        beyond=beyond(frame, figures),
+        faster_than_bound=int((frame["solved"] & (frame["cycles"] < frame["bound_cycles"])).sum()),
     )
 
 

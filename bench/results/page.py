@@ -13,6 +13,7 @@ import jinja2
 import pandas as pd
 
 import bench
+from bench.results.beyond import BEYOND_NOTE
 from bench.results.frames import prepare
 from bench.results.numerics import ACCURACY_NOTE, NUMERICS_NOTE, by_experiment
 from bench.results.output import shown, write_text
@@ -161,6 +162,10 @@ def _paper(sources: Sources) -> Section | None:
             "collectives; nothing published stands beside it."
         )
         parts.append(Part("Beyond the paper", text, beyond))
+    ours = sources.table("beyond_paper")
+    if len(ours):
+        title = "Both directions of each ring link in use"
+        parts.append(Part(title, BEYOND_NOTE, table=show(ours)))
     text = "Bars and solid lines are emulated; diamonds are published, with the reading error of the drawing."
     links = ("tables/paper_points.csv", "tables/paper_summary.csv")
     return Section("paper", "The paper's figures", text, tuple(parts), links)

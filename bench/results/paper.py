@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bench.results.beyond import BEYOND_NOTE, beyond
 from bench.results.frames import prepare
 from bench.results.output import write_table
 from bench.results.published import FIGURES, PUBLISHED, read_figures
@@ -191,8 +192,9 @@ def _winner_of(group: pd.DataFrame, axis: str, *, lower: bool) -> dict[str, obje
 
 
 def write_paper(results: Path, out: Path, published: Path = PUBLISHED) -> None:
-    """Write ``paper_points``, ``paper_summary``, ``paper_winners`` and ``paper/fig<name>`` under ``out``."""
-    points = compare(prepare(read_results(results)), read_figures(published))
+    """Write ``paper_points``, ``paper_summary``, ``paper_winners``, ``beyond_paper``, ``paper/fig<name>``."""
+    frame = prepare(read_results(results))
+    points = compare(frame, read_figures(published))
     write_table(
         points, out / "paper_points", title="Emulated beside published, point by point", note=NOTE_POINTS
     )
@@ -202,6 +204,8 @@ def write_paper(results: Path, out: Path, published: Path = PUBLISHED) -> None:
         write_table(shown, out / "paper" / f"fig{figure}", title=title, note=NOTE_POINTS)
     write_table(summarize(points), out / "paper_summary", title="Deviation from the paper", note=NOTE_SUMMARY)
     write_table(winners(points), out / "paper_winners", title="Winners", note=NOTE_WINNERS)
+    ours = beyond(frame, read_figures(published))
+    write_table(ours, out / "beyond_paper", title="Our best plan beside the paper's best", note=BEYOND_NOTE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
