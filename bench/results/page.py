@@ -158,8 +158,8 @@ def _paper(sources: Sources) -> Section | None:
     beyond = sources.image("paper_beyond")
     if beyond:
         text = (
-            "The same networks with the full search, which also splits by gate and input and picks "
-            "collectives; nothing published stands beside it."
+            "The same networks with the full search, which also splits by gate and input, and hides "
+            "exchanges behind products; nothing published stands beside it."
         )
         parts.append(Part("Beyond the paper", text, beyond))
     ours = sources.table("beyond_paper")

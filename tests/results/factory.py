@@ -122,6 +122,11 @@ def _layer_step_s(
     return compute / fpgas, rounds * (fpgas - 1) * (hop + share * 0.17e-9)
 
 
+def _both_ways(experiment: str, name: str, fpgas: int, partitioner: str) -> dict[str, Any]:
+    """The same on a ring whose links are used in both directions."""
+    return point(experiment, name, fpgas, partitioner) | {"topology": "ring-bidirectional"}
+
+
 def point(
     experiment: str,
     name: str,
@@ -213,6 +218,12 @@ def _paper_rows() -> Iterator[dict[str, Any]]:
             yield point("fig8", name, n, "full-dac20")
             yield point("fig8", name, n, "full-dac20", pipelined=True)
             yield point("fig8", name, n, "full", pipelined=True)
+            for partitioner in ("layer-wise", "full"):
+                yield _both_ways("beyond-stacks", name, n, partitioner)
+    for name in (*SINGLE, "lstm-1024", "gru-1024"):
+        for n in (2, 4):
+            yield _both_ways("beyond-layers", name, n, "gate-wise")
+            yield _both_ways("beyond-layers", name, n, "full")
     for name in ("lstm-2560", "gru-2560"):
         yield point("fig5c", name, 1, "single")
         yield point("fig5c", name, 2, "input-wise")
