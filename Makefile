@@ -12,6 +12,8 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 JOBS    ?= 2
 TORCH   ?= 2.13.0
+# PyTorch's newer ONNX exporter needs it.
+ONNXSCRIPT ?= 0.7.2
 LOCKS   := requirements.lock bootstrap.lock
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 # Tools start each other by name (snakemake starts `bench` and `papermill`): .venv comes first.
@@ -92,6 +94,8 @@ $(VENV)/.bootstrap: bootstrap.lock
 torch: env
 	@$(BIN)/python -c 'import torch; assert torch.__version__.split("+")[0] == "$(TORCH)"' 2>/dev/null || \
 	  $(BIN)/python -m pip install -qq --upgrade-strategy only-if-needed 'torch==$(TORCH)'
+	@$(BIN)/python -c 'import onnxscript' 2>/dev/null || \
+	  $(BIN)/python -m pip install -qq --upgrade-strategy only-if-needed 'onnxscript==$(ONNXSCRIPT)'
 
 # The locks are replaced only when both are complete and hold no address of an index.
 lock: $(VENV)/.bootstrap

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations
 
+from bench.bounds import fewest_devices_for_memory
 from bench.errors import DoesNotFit, Unsupported
 from bench.evaluate import emulated_cycles
 from bench.hardware.profile import Cluster
@@ -43,6 +44,9 @@ def plan(workload: Workload, cluster: Cluster) -> Plan:
     are then tried with other schedules. Devices may be left idle. Raises Unsupported if nothing
     fits the memory.
     """
+    least = fewest_devices_for_memory(workload, cluster)
+    if least > cluster.fpgas:
+        raise Unsupported(f"the weights need {least} FPGAs at least; the cluster has {cluster.fpgas}")
     found = _search(_shortened(workload), cluster)
     if found is None:
         raise Unsupported("no plan of the search space fits the devices' memory")

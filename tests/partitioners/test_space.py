@@ -7,14 +7,17 @@ from dataclasses import replace
 
 import pytest
 
+from bench.errors import Unsupported
 from bench.evaluate import emulated_cycles
 from bench.hardware.files import load_profile, make_cluster
 from bench.hardware.profile import Cluster
 from bench.numerics.check import make_network, verdict
 from bench.numerics.formats import load_format
+from bench.partitioners import load_partitioner
 from bench.partitioners.full import _floor, _search
 from bench.partitioners.space import Candidate, build, first_schedules, layouts, more_schedules
 from bench.plans.validate import validate
+from bench.workloads.catalogue import load_workload
 from bench.workloads.model import Input, Layer, Workload
 from tests.numerics.networks import bidirectional, decoder, single, stack
 from tests.strategies import small_profile
@@ -43,6 +46,16 @@ def space(workload: Workload, fpgas: int) -> Iterator[Candidate]:
     for groups, split in layouts(workload, fpgas):
         for schedule in schedules:
             yield Candidate(groups, split, schedule)
+
+
+def test_weights_that_fit_nowhere_are_refused_at_once() -> None:
+    """The refusal names the fewest devices that have room for the weights."""
+    workload = load_workload("lstm-64-b1-t2")  # 2 x 4 x 64 x 64 weights, a byte each
+    profile = replace(small_profile(), weight_memory_bytes=10_000)
+    with pytest.raises(Unsupported, match="need 4 FPGAs at least; the cluster has 3"):
+        load_partitioner("full").plan(workload, Cluster(profile, 3))
+    plan = load_partitioner("full").plan(workload, Cluster(profile, 4))
+    assert plan.devices == (0, 1, 2, 3)
 
 
 @pytest.mark.parametrize("name", SMALL)
