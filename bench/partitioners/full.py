@@ -116,12 +116,13 @@ def _busiest(plan: Plan, workload: Workload, cluster: Cluster) -> int:
 
 
 def _exchanges(split: Split, plan: Plan, workload: Workload, cluster: Cluster) -> int:
-    """Cycles that exchanges of the recurrence take at least, where rows are split over a core.
+    """Cycles that exchanges of the recurrence take at least, where each row of a stage is made once.
 
-    The rows of any two devices of the core meet in every step: in two steps a result goes there and
-    comes back. On a feedback loop that happens in every layer. Other splits: 0.
+    The rows of any two devices meet in every step, since each depends on every element of h: in two
+    steps a result goes there and comes back, wherever the products are. On a feedback loop that
+    happens in every layer. Gates apart make rows on several devices alike: 0.
     """
-    if split.kind not in ("rows", "spread"):
+    if split.kind == "gates":
         return 0
     topology = routes(cluster, plan.groups)
     per_ns = cluster.profile.clock_mhz / 1000.0
