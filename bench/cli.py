@@ -32,6 +32,13 @@ app.add_typer(pipeline, name="pipeline")
 
 DEFAULT_PROFILE = "s10-gx2800-dac20"
 WORKLOAD_HELP = "Catalogue name, YAML or .onnx file, or a layer like lstm-1024-b1-t25."
+ProfileName = Annotated[str, typer.Option(help="Hardware profile: name or file.")]
+Fpgas = Annotated[int, typer.Option(min=1, help="Number of FPGAs.")]
+TopologyName = Annotated[str, typer.Option(help="How they are joined.")]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=VALUE", help="A parameter of the partitioner; repeatable."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -79,13 +86,10 @@ def show(
 def run(
     workload: Annotated[str, typer.Option(help=WORKLOAD_HELP)],
     partitioner: Annotated[str, typer.Option(help="A name from `bench list partitioners`.")],
-    profile: Annotated[str, typer.Option(help="Hardware profile: name or file.")] = DEFAULT_PROFILE,
-    fpgas: Annotated[int, typer.Option(min=1, help="Number of FPGAs.")] = 1,
-    topology: Annotated[str, typer.Option(help="How they are joined.")] = "ring",
-    param: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="A parameter of the partitioner; repeatable."),
-    ] = None,
+    profile: ProfileName = DEFAULT_PROFILE,
+    fpgas: Fpgas = 1,
+    topology: TopologyName = "ring",
+    param: Parameters = None,
     link: Annotated[str | None, typer.Option(help="One of the profile's links (default: its first).")] = None,
     link_latency_ns: Annotated[float | None, typer.Option(min=0, help="Replaces the link's latency.")] = None,
     save_plan: Annotated[Path | None, typer.Option(help="Write the plan as JSON to this file.")] = None,
@@ -111,13 +115,10 @@ def run(
 def numerics(
     workload: Annotated[str | None, typer.Option(help=WORKLOAD_HELP)] = None,
     partitioner: Annotated[str | None, typer.Option(help="A name from `bench list partitioners`.")] = None,
-    profile: Annotated[str, typer.Option(help="Hardware profile: name or file.")] = DEFAULT_PROFILE,
-    fpgas: Annotated[int, typer.Option(min=1, help="Number of FPGAs.")] = 1,
-    topology: Annotated[str, typer.Option(help="How they are joined.")] = "ring",
-    param: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="A parameter of the partitioner; repeatable."),
-    ] = None,
+    profile: ProfileName = DEFAULT_PROFILE,
+    fpgas: Fpgas = 1,
+    topology: TopologyName = "ring",
+    param: Parameters = None,
     plan: Annotated[Path | None, typer.Option(help="A file of `bench run --save-plan`, instead.")] = None,
     number_format: Annotated[
         str | None,

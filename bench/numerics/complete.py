@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from itertools import pairwise
 
 from bench.errors import BrokenProgram
 from bench.numerics.memory import Contents, Piece, missing
 from bench.plans.cells import cell_program, matrix_shape
+from bench.plans.operations import Register
 from bench.plans.plan import Block, Plan, Range, VectorRange
 from bench.workloads.model import Layer
 
@@ -71,3 +72,11 @@ def check_done(plan: Plan, layers: Mapping[str, Layer], done: Mapping[Block | Ve
 def show(start: int, stop: int) -> str:
     """A range as in Python's slices."""
     return f"{start}:{stop}"
+
+
+def spell(name: Hashable) -> str:
+    """A register or a vector, (layer, stage), in words."""
+    if isinstance(name, Register):
+        return f"sum {name.sum!r} of layer {name.layer!r}"
+    assert isinstance(name, tuple)
+    return f"{name[1]} of layer {name[0]!r}"

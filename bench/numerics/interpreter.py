@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from bench.errors import BrokenProgram
 from bench.numerics.cells import finish, join, needs_cell_state, needs_input
-from bench.numerics.complete import check_complete, check_done, disjoint, show
+from bench.numerics.complete import check_complete, check_done, disjoint, show, spell
 from bench.numerics.memory import Contents, Held, Memory, Piece, Writer, missing
 from bench.numerics.numbers import Numbers
 from bench.numerics.order import Order
 from bench.numerics.whole import time_of
 from bench.plans.cells import Product, cell_program, stage_size
-from bench.plans.operations import AddSums, Finish, Move, Multiply, Register, SumInputs, SumRows
+from bench.plans.operations import AddSums, Finish, Move, Multiply, SumInputs, SumRows
 from bench.plans.ownership import feeds, overlap
 from bench.plans.plan import Block, Plan, Range, VectorRange
 from bench.plans.program import Instruction, Phase, Program
@@ -147,7 +147,7 @@ class _Run:
                 "which the device does not own"
             )
         if (does.into.layer, does.into.sum) != (does.layer, product.sum):
-            raise self._broken(f"multiplies {does.matrix}, which is no part of {_name(does.into)}")
+            raise self._broken(f"multiplies {does.matrix}, which is no part of {spell(does.into)}")
         result = self._product(layer, product, weights, does)
         contents: Contents = frozenset((does.matrix, cols) for cols in does.parts)
         into = self._open(self.now.device, does.into, stage_size(layer, product.stage), result)
@@ -288,7 +288,7 @@ class _Run:
         gap = missing([(p.start, p.stop) for p in pieces], rows)
         if gap or held is None:
             raise self._broken(
-                f"reads {_name(name)}, rows {show(*(gap or rows))}, which the device does not hold"
+                f"reads {spell(name)}, rows {show(*(gap or rows))}, which the device does not hold"
             )
         return held.values[:, slice(*rows)], pieces
 
@@ -355,13 +355,15 @@ class _Run:
         held.write(values, [Piece(*rows, self._here(rows))])
 
     def _result(self, layer: Layer, rows: Range, values: Array) -> None:
-        """Note the layer's output; of several devices that compute it, the first one's."""
+        """Note the layer's output; where several devices compute it, they must agree."""
         if layer.name not in self.results:
             self.results[layer.name] = np.empty((layer.steps, self.batch, layer.output_size), values.dtype)
         time, span = time_of(layer, self.step), slice(*rows)
         if not self.made[layer.name][time, span].any():
             self.results[layer.name][time][:, span] = values
             self.made[layer.name][time, span] = True
+        elif not self.numbers.agree(values, self.results[layer.name][time][:, span]):
+            raise self._broken(f"makes other values of h, rows {show(*rows)}, than another device has made")
 
     # -- checks ------------------------------------------------------------------------
 
@@ -383,7 +385,7 @@ class _Run:
             if self.order.follows(self.n, writer.instruction, back, whole=whole):
                 return
         raise self._broken(
-            f"reads {_name(name)}, rows {show(piece.start, piece.stop)}, without waiting for "
+            f"reads {spell(name)}, rows {show(piece.start, piece.stop)}, without waiting for "
             f"instruction {piece.writers[0].instruction}, which makes them"
         )
 
@@ -396,10 +398,3 @@ class _Run:
             f"layer {now.layer!r}, step {self.step}, device {now.device}: "
             f"instruction {self.n} ({now.what}) {text}"
         )
-
-
-def _name(name: Hashable) -> str:
-    if isinstance(name, Register):
-        return f"sum {name.sum!r} of layer {name.layer!r}"
-    assert isinstance(name, tuple)
-    return f"{name[1]} of layer {name[0]!r}"

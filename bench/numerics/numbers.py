@@ -84,6 +84,17 @@ class Numbers:
         """The sum of two partial sums."""
         return saturate(a + b, self.fmt.accumulator_bits) if self.fmt.is_integer else a + b
 
+    def agree(self, a: Array, b: Array) -> bool:
+        """Whether two devices' values of the same elements agree.
+
+        Integer formats in every bit, float32 within 1e-5 of 1 or of the largest magnitude, since
+        devices add in different orders. Lower float formats round that further: not compared.
+        """
+        if self.fmt.is_integer:
+            return bool(np.array_equal(a, b))
+        largest = max(1.0, float(np.max(np.abs(b))))
+        return self.fmt.matrix != "float32" or bool(np.max(np.abs(a - b)) <= 1e-5 * largest)
+
     def gate_sum(self, layer: Layer, sum_name: str, rows: Range, accumulators: Array) -> Array:
         """Accumulators of ``rows`` in the vector format, with the bias added."""
         if self.fmt.is_integer:
