@@ -167,7 +167,7 @@ def _paper(sources: Sources) -> Section | None:
         title = "Both directions of each ring link in use"
         parts.append(Part(title, BEYOND_NOTE, table=show(ours.drop(columns=["step", "plan"]))))
     text = "Bars and solid lines are emulated; diamonds are published, with the reading error of the drawing."
-    links = ("tables/paper_points.csv", "tables/paper_summary.csv")
+    links = ("tables/paper_points.csv", "tables/paper_summary.csv", "tables/beyond_paper.csv")
     return Section("paper", "The paper's figures", text, tuple(parts), links)
 
 
