@@ -20,8 +20,11 @@ The rule of `ring`, in one place. The cards are cabled as the plan's device grou
    paper's points with several groups (Fig. 8, BLSTM-4 on 8 FPGAs; Fig. 9, Encoder-8 on
    32 and 64) imply ceil((p - 1) / 2) hops. The cross rings stay in one direction.
 
-`ring-bidirectional` has the same cables with both directions of every ring in use. In all
-topologies a tie between two directions goes to the ascending one.
+`ring-bidirectional` has the same cables with both directions of every ring in use, and a
+message takes the shortest way over them; of several, the one that crosses to other groups
+first. In all topologies a tie between two directions goes to the ascending one.
+
+On rings a plan whose groups need more than four cables at a card is refused.
 
 A device outside the plan's groups owns nothing and is not cabled. Without any group every
 device is a group of its own.
@@ -126,6 +129,37 @@ class Topology:
             for number, group in enumerate(self.groups)
             for rank, device in enumerate(group)
         }
+
+    @cached_property
+    def neighbours(self) -> dict[int, list[int]]:
+        """Device -> those that it has a cable to, in the order in which ways over them are tried."""
+        found: dict[int, list[int]] = {}
+        for link in self.links:
+            found.setdefault(link.source, []).append(link.destination)
+            found.setdefault(link.destination, [])
+        # links inside groups come first in the list, those across groups are tried first
+        place = self.place
+        return {
+            device: sorted(others, key=lambda other: place[other][0] == place[device][0])
+            for device, others in found.items()
+        }
+
+    def before(self, src: int) -> dict[int, int]:
+        """Device -> the one before it on the shortest way from ``src``, over links in both directions."""
+        if src not in self._ways:
+            found = {src: src}
+            reached = [src]
+            for device in reached:
+                for other in self.neighbours[device]:
+                    if other not in found:
+                        found[other] = device
+                        reached.append(other)
+            self._ways[src] = found
+        return self._ways[src]
+
+    @cached_property
+    def _ways(self) -> dict[int, dict[int, int]]:
+        return {}
 
     @cached_property
     def _index(self) -> dict[Pair, int]:
@@ -249,11 +283,21 @@ def _ring_way(topology: Topology, src: int, dst: int) -> tuple[int, ...]:
     for device in (src, dst):
         if device not in topology.place:
             raise InvalidPlan(f"device {device} sends or receives, but is in none of the plan's groups")
+    if topology.name == "ring-bidirectional":
+        return _shortest_way(topology, src, dst)
     (first, rank), (last, goal) = topology.place[src], topology.place[dst]
     cross = tuple(group[rank % len(group)] for group in topology.groups)
-    across = _around(cross, first, last, topology.name == "ring-bidirectional")
+    across = _around(cross, first, last, False)
     group = topology.groups[last]
     return across[:-1] + _around(group, topology.place[across[-1]][1], goal, topology.both_ways)
+
+
+def _shortest_way(topology: Topology, src: int, dst: int) -> tuple[int, ...]:
+    before = topology.before(src)
+    way = [dst]
+    while way[-1] != src:
+        way.append(before[way[-1]])
+    return tuple(reversed(way))
 
 
 def _chain_way(topology: Topology, src: int, dst: int) -> tuple[int, ...]:

@@ -126,9 +126,12 @@ def build(workload: Workload, candidate: Candidate, notes: tuple[str, ...] = ())
     loops = feedback_layers(workload)
     critical = "x" if len(loops) > 1 else "h"
     cabled = members
-    if split.kind == "spread":  # the core is a ring of its own, with its helpers before it
+    if split.kind == "spread":  # the core is a ring of its own, its helpers beside it; cores meet cores
         core = split.shape[0]
-        cabled = [part for group in members for part in (group[core:], group[:core])]
+        cabled = []
+        for number, group in enumerate(members):
+            sides = [group[:core], group[core:]]
+            cabled += sides if number % 2 else reversed(sides)
     plan = assemble(
         "full",
         workload,
