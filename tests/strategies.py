@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import strategies as st
 
 from bench.hardware.profile import Cluster, LinkProfile, Overlay, Profile
+from bench.hardware.topology import PORTS
 from bench.partitioners.build import pipelinable
 from bench.plans.cells import cell_program, matrix_shape, stage_size
 from bench.plans.plan import Block, Plan, Streaming, VectorRange
@@ -198,7 +200,8 @@ def plans(draw: st.DrawFn, workload: Workload, cluster: Cluster) -> Plan:
                 vectors += [VectorRange(layer.name, stage.name, rows, d) for d in sorted(draw(owners))]
     pipelined = draw(st.sampled_from([frozenset(), pipelinable(workload)]))
     groups = tuple(range(cluster.fpgas))
-    edge = draw(st.integers(0, cluster.fpgas - 1))
+    edges = [edge for edge in range(cluster.fpgas) if _cables(edge, cluster.fpgas - edge) <= PORTS]
+    edge = draw(st.sampled_from(edges))
     return Plan(
         "random",
         tuple(blocks),
@@ -208,3 +211,9 @@ def plans(draw: st.DrawFn, workload: Workload, cluster: Cluster) -> Plan:
         streamed=draw(streamings(workload)),
         wavefront=draw(st.booleans()),
     )
+
+
+def _cables(one: int, other: int) -> int:
+    """Cables at a card of the smaller of two groups: in its ring, and across."""
+    few, many = sorted((one, other))
+    return math.ceil(many / few) + min(few - 1, 2) if few else 2

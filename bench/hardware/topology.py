@@ -10,7 +10,7 @@ The rule of `ring`, in one place. The cards are cabled as the plan's device grou
 2. The devices of equal rank in consecutive groups are joined to a second ring, across the
    groups (rank modulo the group's size where sizes differ). If every group has one member
    this is simply the ring of all devices. With groups of equal size each card has four
-   neighbours at most, hence four ports, as many as a BittWare 520N has.
+   neighbours at most; a plan whose groups need more than four cables at a card (`PORTS`) is refused.
 3. A message within a group goes around the group's ring. A message to another group goes
    along the cross ring of its source's rank first, then around the destination's group.
 4. Links carry traffic in one direction, the group's order, as the DAC 2020 paper's cost
@@ -24,15 +24,14 @@ The rule of `ring`, in one place. The cards are cabled as the plan's device grou
 message takes the shortest way over them; of several, the one that crosses to other groups
 first. In all topologies a tie between two directions goes to the ascending one.
 
-On rings a plan whose groups need more than four cables at a card is refused.
-
 A device outside the plan's groups owns nothing and is not cabled. Without any group every
 device is a group of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
@@ -40,6 +39,9 @@ from math import isqrt
 
 from bench.errors import InvalidPlan
 from bench.hardware.profile import Cluster
+
+PORTS = 4
+"""Cables that a card has room for: as many as a BittWare 520N."""
 
 HUB = -1
 """The id of the switch, or of the host, at an end of a link."""
@@ -177,7 +179,8 @@ class Topology:
 def routes(cluster: Cluster, groups: Groups) -> Topology:
     """The topology of ``cluster`` with the device ``groups`` of a plan (which only rings use).
 
-    Raises InvalidPlan if a group is empty, names a device twice or one the cluster lacks.
+    Raises InvalidPlan if a group is empty, names a device twice or one the cluster lacks, and on
+    rings if a card would need more cables than it has ports.
     """
     return _cabled(cluster.topology, cluster.fpgas, groups)
 
@@ -196,6 +199,8 @@ def _cabled(name: str, fpgas: int, groups: Groups) -> Topology:
         links = _hub_links(fpgas, shared=False)
     else:
         pairs = dict.fromkeys(_PAIRS[name](bare))
+        if name in ("ring", "ring-bidirectional"):
+            _check_ports(pairs)
         links = [Link(*pair, server) for server, pair in enumerate(pairs)]
     return Topology(name, fpgas, groups, tuple(links))
 
@@ -219,6 +224,18 @@ def _check(groups: Groups, fpgas: int) -> None:
             raise InvalidPlan(f"device {device} is in a group, but the cluster has devices 0 to {fpgas - 1}")
         if devices.count(device) > 1:
             raise InvalidPlan(f"device {device} is in more than one group, or twice in one")
+
+
+def _check_ports(pairs: Iterable[Pair]) -> None:
+    cables: dict[int, set[int]] = defaultdict(set)
+    for source, destination in pairs:
+        cables[source].add(destination)
+        cables[destination].add(source)
+    for device, others in sorted(cables.items()):
+        if len(others) > PORTS:
+            raise InvalidPlan(
+                f"the plan's groups need {len(others)} cables at device {device}; a card has {PORTS} ports"
+            )
 
 
 # --- links -----------------------------------------------------------------------------

@@ -109,6 +109,33 @@ def own_spread(layer: Layer, core: Sequence[int], helpers: Sequence[int], *, cri
     return Share(tuple(blocks), _vectors_by_rows(layer, core))
 
 
+def own_reset(layer: Layer, core: Sequence[int], helpers: Sequence[int]) -> Share:
+    """Like `own_spread`, but every core device computes the whole reset gate of a GRU itself.
+
+    Its reset hidden vector then needs no exchange within the step: one exchange a step is left, for
+    more work. The reset gate's input products are with the helpers where there are any, and with
+    the core by rows where not. For layers with a stage ``rh`` only.
+    """
+    program = cell_program(layer)
+    whole = [product for product in program.products if product.stage == "rh" and product.operand != "x"]
+    sent = [product for product in program.products if product.stage == "rh" and product.operand == "x"]
+    spread = own_spread(layer, core, helpers)
+    apart = {product.matrix for product in (*whole, *sent)}
+    blocks = [block for block in spread.blocks if block.matrix not in apart]
+    for product in whole:
+        rows, cols = matrix_shape(layer, product)
+        blocks += [Block(layer.name, product.matrix, (0, rows), (0, cols), device) for device in core]
+    for product in sent:
+        height, cols = matrix_shape(layer, product)
+        side = helpers or core
+        parts = zip(split(height, len(side)), side, strict=False)
+        blocks += [Block(layer.name, product.matrix, rows, (0, cols), device) for rows, device in parts]
+    vectors = [vector for vector in spread.vectors if vector.stage != "rh"]
+    size = stage_size(layer, "rh")
+    vectors += [VectorRange(layer.name, "rh", (0, size), device) for device in core]
+    return Share(tuple(blocks), tuple(vectors))
+
+
 def own_grid(layer: Layer, grid: Sequence[Sequence[int]]) -> Share:
     """Two-dimensional: ``grid[r][c]`` owns row block r and column block c of every matrix.
 
@@ -193,9 +220,9 @@ def _spread(chunks: list[Range], size: int, parts: int) -> list[Range]:
     return chunks
 
 
-def place_layers(workload: Workload, groups: Sequence[Sequence[int]]) -> dict[str, Sequence[int]]:
-    """Layer -> its device group: the layers of each phase in consecutive chunks of equal work."""
-    homes: dict[str, Sequence[int]] = {}
+def place_layers(workload: Workload, groups: Sequence[T]) -> dict[str, T]:
+    """Layer -> its group: the layers of each phase in consecutive chunks of equal work."""
+    homes: dict[str, T] = {}
     for layers in phases(workload):
         chunks = contiguous(layers, [layer.weights for layer in layers], len(groups))
         for group, chunk in zip(groups, chunks, strict=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.partitioners.build import (
@@ -12,6 +12,7 @@ from bench.partitioners.build import (
     own_columns,
     own_gates,
     own_grid,
+    own_reset,
     own_rows,
     own_sources,
     own_spread,
@@ -23,13 +24,28 @@ from bench.plans.cells import cell_program
 from bench.plans.plan import Plan, Streaming
 from bench.workloads.model import Layer, Workload, feedback_layers, phases
 
+IDEAS: Mapping[str, str] = {
+    "groups": "layers on device groups of their own",
+    "helpers": "recurrent products on a core of few devices, input products spread over helpers",
+    "splits": "columns, grids, gates, input and recurrent products apart, beside rows",
+    "replicas": "each device computes a GRU's reset gate whole, which saves an exchange",
+    "pipelining": "input products of the next step before this step's exchange",
+    "streaming": "what a device waits for first comes first; early sums are sent early",
+    "parts": "products cut by columns, to begin with what is near (with streaming)",
+    "ahead": "input products between the stages of a step (with streaming)",
+    "wavefront": "layers that share devices hide each other's exchanges (with streaming)",
+}
+"""What makes `full` more than rows over some of the devices; each can be left out, for ablations."""
+
+ALL = frozenset(IDEAS)
+
 LARGEST_GROUP = 16
 """Devices in one group at most: a step's gathers grow with the group and soon outweigh its work."""
 
 GROUP_SIZES = (1, 2, 3, 4, 5, 6, 8, 12, 16)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Split:
     """How the devices of a group share a layer: the kind and its shape."""
 
@@ -43,11 +59,59 @@ class Split:
             return self.shape[0] * self.shape[1]
         return sum(self.shape)
 
+    @property
+    def core(self) -> int:
+        """Devices in the group's ring; in some kinds the others only help, beside it."""
+        return self.shape[0] if self.kind in ("spread", "reset") else self.devices
+
+    @property
+    def owners(self) -> range:
+        """Ranks of the devices that make the rows of vectors."""
+        if self.kind == "sources":
+            return range(self.shape[0], self.devices)
+        if self.kind == "grid":
+            return range(0, self.devices, self.shape[1])
+        return range(self.core)
+
     def __str__(self) -> str:
         return f"{self.kind} {' + '.join(map(str, self.shape))}".replace(" +", " x", self.kind == "grid")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Device groups and what each does.
+
+    ``chunks``: consecutive layers for each group; empty: the layers of each phase in chunks of equal
+    weights, as all groups are alike then.
+    """
+
+    splits: tuple[Split, ...]
+    chunks: tuple[int, ...] = ()
+
+    @property
+    def members(self) -> list[list[int]]:
+        """The devices of each group, numbered in order."""
+        found, start = [], 0
+        for split in self.splits:
+            found.append(list(range(start, start + split.devices)))
+            start += split.devices
+        return found
+
+    def homes(self, workload: Workload) -> dict[str, int]:
+        """Layer -> its group."""
+        if self.chunks:
+            places = [group for group, size in enumerate(self.chunks) for _ in range(size)]
+            return {layer.name: group for layer, group in zip(workload.layers, places, strict=True)}
+        return place_layers(workload, range(len(self.splits)))
+
+    def __str__(self) -> str:
+        if self.chunks:
+            return ", ".join(f"{n} layers on {s}" for n, s in zip(self.chunks, self.splits, strict=True))
+        many = f"{len(self.splits)} groups of " if len(self.splits) > 1 else ""
+        return f"{many}{self.splits[0]}"
+
+
+@dataclass(frozen=True, slots=True)
 class Schedule:
     """When things happen: the options of a plan that say nothing about ownership.
 
@@ -71,72 +135,60 @@ class Schedule:
         return ", ".join(words)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
-    """One plan of the space: ``groups`` device groups, a split in each, a schedule."""
+    """One plan of the space."""
 
-    groups: int
-    split: Split
+    layout: Layout
     schedule: Schedule
 
     def __str__(self) -> str:
-        many = f"{self.groups} groups of " if self.groups > 1 else ""
-        return f"{many}{self.split}; {self.schedule}"
+        return f"{self.layout}; {self.schedule}"
 
 
-def layouts(workload: Workload, fpgas: int) -> Iterator[tuple[int, Split]]:
-    """(number of groups, split inside each), the fewest devices per group last."""
+def layouts(workload: Workload, fpgas: int, ideas: frozenset[str] = ALL) -> Iterator[Layout]:
+    """All layouts with equal groups, the fewest devices per group last."""
     together = max(len(layers) for layers in phases(workload))
-    for groups in range(1, min(together, fpgas) + 1):
+    for groups in range(1, min(together, fpgas) + 1 if "groups" in ideas else 2):
         if groups > 1 and fpgas % groups and groups != together:
             continue
-        for split in _splits(workload, min(fpgas // groups, LARGEST_GROUP)):
-            yield groups, split
+        for split in splits(workload, min(fpgas // groups, LARGEST_GROUP), ideas):
+            yield Layout((split,) * groups)
 
 
-def first_schedules(workload: Workload) -> list[Schedule]:
-    """The schedules that every layout is tried with."""
-    plain = [Schedule(pipelined=False)]
-    if pipelinable(workload):
-        plain = [Schedule(pipelined=True, parts=1, wavefront=True), Schedule(pipelined=True), *plain]
-    return plain
-
-
-def more_schedules(workload: Workload) -> list[Schedule]:
-    """The schedules that the best layouts are tried with besides."""
-    pipelined = bool(pipelinable(workload))
+def schedules(workload: Workload, ideas: frozenset[str] = ALL) -> list[Schedule]:
+    """All schedules; the first one hides most in most cases."""
+    pipelined = "pipelining" in ideas and bool(pipelinable(workload))
+    several = any(
+        len({layer.name for layer in layers} - feedback_layers(workload)) > 1 for layers in phases(workload)
+    )
     stages = max(len(cell_program(layer).stages) for layer in workload.layers)
-    aheads = (0, 1, 2) if pipelined and stages > 1 else (0,)
-    loops = feedback_layers(workload)
-    several = any(len({layer.name for layer in layers} - loops) > 1 for layers in phases(workload))
-    return [
-        Schedule(pipelined, parts, ahead, wavefront)
-        for parts in (2, 1, 3)
-        for ahead in aheads
-        for wavefront in ((True, False) if several else (True,))
-    ]
+    found = []
+    if "streaming" in ideas:
+        waves = (True, False) if several else (True,)
+        found = [
+            Schedule(pipelined, parts, ahead, wavefront)
+            for parts in ((1, 2, 3) if "parts" in ideas else (1,))
+            for ahead in ((0, 1, 2) if "ahead" in ideas and pipelined and stages > 1 else (0,))
+            for wavefront in (waves if "wavefront" in ideas and pipelined else (False,))
+        ]
+    return [*found, *([Schedule(True)] if pipelined else []), Schedule(False)]
 
 
 def build(workload: Workload, candidate: Candidate, notes: tuple[str, ...] = ()) -> Plan:
     """The plan that ``candidate`` stands for."""
-    split, schedule = candidate.split, candidate.schedule
-    size = split.devices
-    members = [list(range(n * size, (n + 1) * size)) for n in range(candidate.groups)]
-    homes = place_layers(workload, members)
+    layout, schedule = candidate.layout, candidate.schedule
+    members, homes = layout.members, layout.homes(workload)
     loops = feedback_layers(workload)
     critical = "x" if len(loops) > 1 else "h"
-    cabled = members
-    if split.kind == "spread":  # the core is a ring of its own, its helpers beside it; cores meet cores
-        core = split.shape[0]
-        cabled = []
-        for number, group in enumerate(members):
-            sides = [group[:core], group[core:]]
-            cabled += sides if number % 2 else reversed(sides)
     plan = assemble(
         "full",
         workload,
-        [_own(layer, split, homes[layer.name], critical) for layer in workload.layers],
-        cabled,
+        [
+            own(layer, layout.splits[homes[layer.name]], members[homes[layer.name]], critical)
+            for layer in workload.layers
+        ],
+        cabling(layout),
         software_pipelining=schedule.pipelined,
         notes=notes,
     )
@@ -146,17 +198,39 @@ def build(workload: Workload, candidate: Candidate, notes: tuple[str, ...] = ())
     return replace(plan, streamed=streamed, wavefront=schedule.wavefront)
 
 
-def _splits(workload: Workload, most: int) -> Iterator[Split]:
+def cabling(layout: Layout) -> list[list[int]]:
+    """The groups that rings cable: a core is a ring of its own, its helpers beside it.
+
+    Cores are next to cores and helpers next to helpers, so that one helper of three devices needs
+    no more than four cables.
+    """
+    groups: list[list[int]] = []
+    for number, (split, group) in enumerate(zip(layout.splits, layout.members, strict=True)):
+        sides = [side for side in (group[split.core :], group[: split.core]) if side]
+        groups += reversed(sides) if number % 2 else sides
+    return groups
+
+
+def splits(workload: Workload, most: int, ideas: frozenset[str] = ALL) -> Iterator[Split]:
+    """The ways in which a group of up to ``most`` devices can share layers."""
     sizes = [n for n in range(most, 0, -1) if n in GROUP_SIZES or n == most]
     for size in sizes:
         yield Split("rows", (size,))
     inputs = all(products_of(layer, "x") for layer in workload.layers)
     recurrent = all(products_of(layer, "h") for layer in workload.layers)
-    if inputs and recurrent and pipelinable(workload):
+    if "helpers" in ideas and inputs and recurrent and pipelinable(workload):
         for size in sizes:
             for core in range(1, min(size, 5)):
                 if size - core <= 2 * core:
                     yield Split("spread", (core, size - core))
+    resets = all("rh" in [s.name for s in cell_program(layer).stages] for layer in workload.layers)
+    if "replicas" in ideas and resets:
+        for size in sizes:
+            for core in range(2, min(size, 4) + 1):
+                if size == core or ("helpers" in ideas and inputs and size - core <= 2 * core):
+                    yield Split("reset", (core, size - core))
+    if "splits" not in ideas:
+        return
     for size in sizes:
         if inputs and size >= 2:
             for left in sorted({1, size // 4, size // 3, size // 2} - {0}):
@@ -171,7 +245,9 @@ def _splits(workload: Workload, most: int) -> Iterator[Split]:
             yield Split("gates", (min(most, gates),))
 
 
-def _own(layer: Layer, split: Split, group: Sequence[int], critical: str) -> Share:
+def own(layer: Layer, split: Split, group: Sequence[int], critical: str) -> Share:
+    """What each device of ``group`` owns of ``layer``; ``critical``: the operand that comes last."""
+    core, helpers = group[: split.core], group[split.core :]
     if split.kind == "rows":
         return own_rows(layer, group)
     if split.kind == "columns":
@@ -179,7 +255,9 @@ def _own(layer: Layer, split: Split, group: Sequence[int], critical: str) -> Sha
     if split.kind == "sources":
         return own_sources(layer, group[: split.shape[0]], group[split.shape[0] :])
     if split.kind == "spread":
-        return own_spread(layer, group[: split.shape[0]], group[split.shape[0] :], critical=critical)
+        return own_spread(layer, core, helpers, critical=critical)
+    if split.kind == "reset":
+        return own_reset(layer, core, helpers)
     if split.kind == "grid":
         columns = split.shape[1]
         return own_grid(layer, [group[n : n + columns] for n in range(0, len(group), columns)])

@@ -12,7 +12,7 @@ from bench.evaluate import evaluate
 from bench.hardware.files import load_profile, make_cluster
 from bench.hardware.profile import Cluster
 from bench.partitioners import full, load_partitioner
-from bench.partitioners.space import Candidate, Schedule, Split, build
+from bench.partitioners.space import Candidate, Layout, Schedule, Split, build
 from bench.plans.lower import lower
 from bench.plans.plan import Plan
 from bench.workloads.catalogue import load_workload
@@ -72,7 +72,7 @@ def test_lower_streamed_decoder(benchmark: BenchmarkFixture) -> None:
     workload = load_workload("dac20/decoder-8")
     cluster = make_cluster(PROFILE, 8, "ring-bidirectional")
     schedule = Schedule(pipelined=True, parts=2, wavefront=True)
-    plan = build(workload, Candidate(1, Split("spread", (3, 3)), schedule))
+    plan = build(workload, Candidate(Layout((Split("spread", (3, 3)),)), schedule))
     program = benchmark(lower, plan, workload, cluster)
     assert sum(len(phase.instructions) for phase in program.phases) > 1000
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from bench.errors import InvalidPlan
@@ -32,13 +33,16 @@ def equal_groups(count: int, size: int) -> Groups:
 
 
 @st.composite
-def any_topology(draw: st.DrawFn) -> Topology:
-    """A topology of 1 to 16 devices with any partition of them into groups."""
+def any_topology(draw: st.DrawFn, names: Sequence[str] = TOPOLOGIES) -> Topology:
+    """A topology of 1 to 16 devices with any partition of them into groups that cards have ports for."""
     fpgas = draw(st.integers(1, 16))
     order = draw(st.permutations(range(fpgas)))
     cuts = sorted(draw(st.sets(st.integers(1, fpgas - 1)))) if fpgas > 1 else []
     groups = tuple(tuple(order[a:b]) for a, b in zip([0, *cuts], [*cuts, fpgas], strict=True))
-    return topology(draw(st.sampled_from(TOPOLOGIES)), fpgas, groups)
+    try:
+        return topology(draw(st.sampled_from(names)), fpgas, groups)
+    except InvalidPlan:
+        reject()
 
 
 @given(any_topology(), st.data())
@@ -83,6 +87,27 @@ def test_links_differ(topo: Topology) -> None:
     assert len(set(pairs)) == len(pairs)
     servers = {link.server for link in topo.links}
     assert len(servers) == (topo.fpgas if topo.name == "host-star" else len(topo.links))
+
+
+@given(any_topology(["ring-bidirectional"]), st.data())
+def test_two_way_rings_take_the_shortest_way(topo: Topology, data: st.DataObject) -> None:
+    """No way over the cables is shorter than the route."""
+    device = st.integers(0, topo.fpgas - 1)
+    src, dst = data.draw(device), data.draw(device)
+    reached, hops = {src}, 0
+    while dst not in reached:
+        reached |= {link.destination for link in topo.links if link.source in reached}
+        hops += 1
+    assert len(topo.route(src, dst)) == hops
+
+
+@pytest.mark.parametrize("name", ["ring", "ring-bidirectional"])
+def test_a_card_has_four_ports(name: str) -> None:
+    """One card beside a ring of four has four cables; beside a ring of five it would need five."""
+    groups = ((0, 1, 2, 3), (4,))
+    assert {link.destination for link in topology(name, 5, groups).links if link.source == 4} == {0, 1, 2, 3}
+    with pytest.raises(InvalidPlan, match="need 5 cables at device 5; a card has 4 ports"):
+        topology(name, 6, ((0, 1, 2, 3, 4), (5,)))
 
 
 @pytest.mark.parametrize("p", [2, 3, 4, 8])
