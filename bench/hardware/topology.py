@@ -10,7 +10,7 @@ The rule of `ring`, in one place. The cards are cabled as the plan's device grou
 2. The devices of equal rank in consecutive groups are joined to a second ring, across the
    groups (rank modulo the group's size where sizes differ). If every group has one member
    this is simply the ring of all devices. With groups of equal size each card has four
-   neighbours at most; a plan whose groups need more than four cables at a card (`PORTS`) is refused.
+   neighbours at most, as many as it has ports (`PORTS`); a plan that needs more is refused.
 3. A message within a group goes around the group's ring. A message to another group goes
    along the cross ring of its source's rank first, then around the destination's group.
 4. Links carry traffic in one direction, the group's order, as the DAC 2020 paper's cost
@@ -22,7 +22,8 @@ The rule of `ring`, in one place. The cards are cabled as the plan's device grou
 
 `ring-bidirectional` has the same cables with both directions of every ring in use, and a
 message takes the shortest way over them; of several, the one that crosses to other groups
-first. In all topologies a tie between two directions goes to the ascending one.
+first. Where cards of a smaller group would need more ports than they have, cross rings of higher
+ranks lack a cable there. In all topologies a tie between two directions goes to the ascending one.
 
 A device outside the plan's groups owns nothing and is not cabled. Without any group every
 device is a group of its own.
@@ -199,7 +200,7 @@ def _cabled(name: str, fpgas: int, groups: Groups) -> Topology:
         links = _hub_links(fpgas, shared=False)
     else:
         pairs = dict.fromkeys(_PAIRS[name](bare))
-        if name in ("ring", "ring-bidirectional"):
+        if name == "ring":
             _check_ports(pairs)
         links = [Link(*pair, server) for server, pair in enumerate(pairs)]
     return Topology(name, fpgas, groups, tuple(links))
@@ -255,9 +256,25 @@ def _ring_pairs(topology: Topology) -> list[Pair]:
     inside = [pair for group in groups for pair in _closed(group, topology.both_ways and len(group) > 2)]
     across: list[Pair] = []
     for rank in range(max(map(len, groups))):
-        ring = tuple(group[rank % len(group)] for group in groups)
-        across += _closed(ring, topology.name == "ring-bidirectional")
-    return inside + across
+        across += _closed(tuple(group[rank % len(group)] for group in groups), False)
+    if topology.name == "ring":
+        return inside + across
+    return inside + _as_ports_allow(inside, across)
+
+
+def _as_ports_allow(cabled: Sequence[Pair], wanted: Sequence[Pair]) -> list[Pair]:
+    """Both directions of the cables that are wanted, in order, until their cards have no port left."""
+    cables: dict[int, set[int]] = defaultdict(set)
+    for a, b in cabled:
+        cables[a].add(b)
+        cables[b].add(a)
+    added: list[Pair] = []
+    for a, b in wanted:
+        if b in cables[a] or max(len(cables[a]), len(cables[b])) < PORTS:
+            added += [(a, b), (b, a)]
+            cables[a].add(b)
+            cables[b].add(a)
+    return added
 
 
 def _closed(ring: Sequence[int], both_ways: bool) -> list[Pair]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from bench.errors import DoesNotFit
+from bench.errors import DoesNotFit, InvalidPlan
 from bench.evaluate import emulated_cycles
 from bench.hardware.profile import Cluster
 from bench.partitioners.floors import floor
-from bench.partitioners.space import ALL, Candidate, build, layouts, schedules
+from bench.partitioners.space import ALL, Candidate, Layout, build, layouts, schedules
 from bench.partitioners.uneven import uneven_layouts
 from bench.workloads.model import Layer, Workload, phases
 
@@ -62,7 +63,10 @@ def search(workload: Workload, cluster: Cluster, ideas: frozenset[str] = ALL) ->
     short = shortened(workload)
     first, *others = schedules(short, ideas)
     space = [*layouts(short, cluster.fpgas, ideas), *uneven_layouts(short, cluster, ideas)]
-    floors = {layout: floor(layout, short, cluster) for layout in space}
+    floors: dict[Layout, int] = {}
+    for layout in space:
+        with suppress(InvalidPlan):  # a ring that cards have no ports for
+            floors[layout] = floor(layout, short, cluster)
     found: dict[Candidate, int] = {}
 
     def attempt(candidates: Iterable[Candidate]) -> Iterator[Progress]:
@@ -78,7 +82,7 @@ def search(workload: Workload, cluster: Cluster, ideas: frozenset[str] = ALL) ->
                 yield progress()
 
     def progress(finished: bool = False) -> Progress:
-        return Progress(tuple(sorted(found.items(), key=lambda item: item[1])), len(space), finished)
+        return Progress(tuple(sorted(found.items(), key=lambda item: item[1])), len(floors), finished)
 
     ordered = sorted(floors, key=lambda layout: floors[layout])
     yield from attempt(Candidate(layout, first) for layout in ordered)

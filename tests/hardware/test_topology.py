@@ -101,13 +101,26 @@ def test_two_way_rings_take_the_shortest_way(topo: Topology, data: st.DataObject
     assert len(topo.route(src, dst)) == hops
 
 
-@pytest.mark.parametrize("name", ["ring", "ring-bidirectional"])
-def test_a_card_has_four_ports(name: str) -> None:
+def test_a_card_has_four_ports() -> None:
     """One card beside a ring of four has four cables; beside a ring of five it would need five."""
     groups = ((0, 1, 2, 3), (4,))
-    assert {link.destination for link in topology(name, 5, groups).links if link.source == 4} == {0, 1, 2, 3}
+    for name in ("ring", "ring-bidirectional"):
+        beside = [link.destination for link in topology(name, 5, groups).links if link.source == 4]
+        assert beside == [0, 1, 2, 3]
+    larger = ((0, 1, 2, 3, 4), (5,))
     with pytest.raises(InvalidPlan, match="need 5 cables at device 5; a card has 4 ports"):
-        topology(name, 6, ((0, 1, 2, 3, 4), (5,)))
+        topology("ring", 6, larger)
+    both_ways = topology("ring-bidirectional", 6, larger)
+    assert [link.destination for link in both_ways.links if link.source == 5] == [0, 1, 2, 3]
+    assert len(both_ways.route(4, 5)) == 2
+
+
+@given(any_topology(["ring-bidirectional"]))
+def test_two_way_rings_keep_to_the_ports(topo: Topology) -> None:
+    """No card has more than four neighbours, and each reaches each."""
+    for device in range(topo.fpgas):
+        assert len(topo.neighbours.get(device, ())) <= 4
+        assert all(topo.route(device, other) for other in range(topo.fpgas) if other != device)
 
 
 @pytest.mark.parametrize("p", [2, 3, 4, 8])
