@@ -1,4 +1,4 @@
-"""The ``bench`` command: list, show, run, numerics, import, export, validate, what the Snakefile calls.
+"""The ``bench`` command: list, show, run, search, explain and so on, and what the Snakefile calls.
 
 Commands import what they need when they run, so that each starts at once.
 """
@@ -39,6 +39,8 @@ Parameters = Annotated[
     list[str] | None,
     typer.Option(metavar="KEY=VALUE", help="A parameter of the partitioner; repeatable."),
 ]
+LinkName = Annotated[str | None, typer.Option(help="One of the profile's links (default: its first).")]
+LinkLatency = Annotated[float | None, typer.Option(min=0, help="Replaces the link's latency.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -90,8 +92,8 @@ def run(
     fpgas: Fpgas = 1,
     topology: TopologyName = "ring",
     param: Parameters = None,
-    link: Annotated[str | None, typer.Option(help="One of the profile's links (default: its first).")] = None,
-    link_latency_ns: Annotated[float | None, typer.Option(min=0, help="Replaces the link's latency.")] = None,
+    link: LinkName = None,
+    link_latency_ns: LinkLatency = None,
     save_plan: Annotated[Path | None, typer.Option(help="Write the plan as JSON to this file.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -105,6 +107,61 @@ def run(
 
     cluster = (profile, topology, link, link_latency_ns, fpgas)
     solved = cli_run.run_point(workload, cluster, partitioner, param or [], save_plan, as_json=as_json)
+    raise typer.Exit(0 if solved else 1)
+
+
+@app.command(
+    epilog="Example: bench search dac20/gru-2048 --fpgas 4 --topology ring-bidirectional --seconds 60 "
+    "--out plan.json"
+)
+def search(
+    workload: Annotated[str, typer.Argument(help=WORKLOAD_HELP)],
+    profile: ProfileName = DEFAULT_PROFILE,
+    fpgas: Fpgas = 1,
+    topology: TopologyName = "ring",
+    link: LinkName = None,
+    link_latency_ns: LinkLatency = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(min=0, help="Stop after so long, with the best so far (default: no limit)."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Keep the best plan so far in this file, as JSON; it never gets worse."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Search for the fastest plan, and say each improvement as it is found.
+
+    Ctrl-C stops it with the best so far. Exit code 1: there is no plan.
+    """
+    use_one_thread()
+    from bench import cli_search
+
+    cluster = (profile, topology, link, link_latency_ns, fpgas)
+    solved = cli_search.search_plan(workload, cluster, seconds, out, as_json=as_json)
+    raise typer.Exit(0 if solved else 1)
+
+
+@app.command(epilog="Example: bench explain dac20/gru-2048 --fpgas 4 --topology ring-bidirectional")
+def explain(
+    workload: Annotated[str, typer.Argument(help=WORKLOAD_HELP)],
+    profile: ProfileName = DEFAULT_PROFILE,
+    fpgas: Fpgas = 1,
+    topology: TopologyName = "ring",
+    link: LinkName = None,
+    link_latency_ns: LinkLatency = None,
+    as_json: Json = False,
+) -> None:
+    """Say what `full` chooses and why: beside its runner-up, conventional plans and the bound.
+
+    Exit code 1: there is no plan.
+    """
+    use_one_thread()
+    from bench import cli_explain
+
+    cluster = (profile, topology, link, link_latency_ns, fpgas)
+    solved = cli_explain.explain(workload, cluster, as_json=as_json)
     raise typer.Exit(0 if solved else 1)
 
 

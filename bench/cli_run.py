@@ -107,14 +107,16 @@ def as_object(point: Point, row: Row) -> dict[str, Any]:
     }
 
 
-def _explain(console: Console, point: Point, row: Row, timing: Timing) -> None:
+def asked(point: Point) -> str:
+    """Workload and cluster of a point, in a line."""
     link = f", {point.link} ({point.link_latency_ns:g} ns)" if point.fpgas > 1 else ""
-    console.print(
-        f"{point.workload} on {point.fpgas} x {point.profile}, {point.topology}{link}, {point.partitioner}",
-        highlight=False,
-    )
+    return f"{point.workload} on {point.fpgas} x {point.profile}, {point.topology}{link}"
+
+
+def _explain(console: Console, point: Point, row: Row, timing: Timing) -> None:
+    console.print(f"{asked(point)}, {point.partitioner}", highlight=False)
     facts = Table(box=None, show_header=False, pad_edge=False)
-    facts.add_row("latency", _seconds(timing.latency_s))
+    facts.add_row("latency", in_seconds(timing.latency_s))
     facts.add_row("cycles", f"{timing.cycles:,} ({timing.cycles_per_step:,.1f} a time step)")
     bound = row["bound_cycles"]
     facts.add_row("bound", f"{bound:,} cycles: no plan takes fewer, this one {timing.cycles / bound:.2f} x")
@@ -153,10 +155,10 @@ def _busy(what: str, timing: Timing) -> Table:
     return table
 
 
-def _seconds(value: float) -> str:
+def in_seconds(value: float) -> str:
     """Seconds with a unit that reads well.
 
-    >>> _seconds(0.0012345)
+    >>> in_seconds(0.0012345)
     '1.2345 ms'
     """
     if value <= 0:

@@ -278,6 +278,8 @@ def test_validate_leaves_onnx_files_to_import(
     "command",
     [
         ["run", "--workload", "nothing", "--partitioner", "single"],
+        ["search", "nothing"],
+        ["explain", "nothing"],
         ["numerics", "--workload", "nothing", "--partitioner", "single"],
         ["validate", "nothing.yaml"],
         ["pipeline", "accuracy", "nothing.yaml", "out.jsonl"],
@@ -311,7 +313,8 @@ def test_every_command_shows_an_example(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """--help of each command ends with an example."""
-    commands = [["list"], ["show"], ["run"], ["numerics"], ["import"], ["export"], ["validate"], ["summary"]]
+    commands = [["list"], ["show"], ["run"], ["search"], ["explain"], ["numerics"]]
+    commands += [["import"], ["export"], ["validate"], ["summary"]]
     steps = ("shards", "evaluate", "collect", "accuracy", "check", "schema")
     commands += [["pipeline", name] for name in steps]
     for command in commands:
