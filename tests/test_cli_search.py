@@ -15,6 +15,7 @@ import pytest
 
 from bench import anytime, cli_search
 from bench.cli_validate import saved_plan
+from bench.errors import DoesNotFit
 from bench.evaluate import emulated_cycles
 from bench.partitioners.search import Progress
 from bench.partitioners.space import Candidate, Layout, Schedule, Split
@@ -134,6 +135,34 @@ def test_slower_plans_do_not_replace_faster_ones(
     assert len(saved_plan(out)[0].devices) == 3
 
 
+def test_searches_without_a_plan(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Ctrl-C before the first plan, or nothing that fits the whole run: exit code 1, a reason, no file."""
+    candidate = Candidate(Layout((Split("rows", (3,)),)), Schedule(False))
+
+    def interrupted(*_: object) -> Iterator[Progress]:
+        os.kill(os.getpid(), signal.SIGINT)
+        yield Progress(((candidate, 9),), 1, False)
+
+    def finished(*_: object) -> Iterator[Progress]:
+        yield Progress(((candidate, 9),), 1, True)
+
+    def too_large(*_: object) -> int:
+        raise DoesNotFit("too large")
+
+    monkeypatch.setattr(anytime, "emulated_cycles", too_large)
+    for found, reason in (
+        (interrupted, "interrupted before there was a plan"),
+        (finished, "unsupported: no plan of the search space fits the devices' memory"),
+    ):
+        monkeypatch.setattr(anytime, "search", found)
+        code, said, _ = bench(capsys, monkeypatch, "search", *SMALL, "--out", str(tmp_path / "plan.json"))
+        assert code == 1
+        assert said.endswith(f"no result: {reason}\n")
+        assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("command", ["search", "explain"])
 def test_weights_that_fit_nowhere(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
@@ -199,9 +228,9 @@ def test_a_time_limit_waits_for_a_result() -> None:
     """Without a result the limit only asks; with one it ends the computation, in its middle too."""
 
     def forever() -> Iterator[int]:
-        while True:
+        for _ in range(10**9):
             time.sleep(0.001)
-        yield 0
+            yield from ()
 
     with Stop(0.02) as stop:
         items = numbers()
