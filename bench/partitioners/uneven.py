@@ -14,10 +14,13 @@ from bench.workloads.model import Layer, Workload, feedback_layers, phases
 MOST_GROUPS = 8
 """Uneven groups at most; the time of the dynamic programming grows with them."""
 
+KEPT = 3
+"""Ways that are kept for each number of layers, devices and groups: the model is no emulation."""
+
 
 @dataclass(frozen=True, slots=True)
-class _Best:
-    """The best way found to share the first layers: the slowest group's cycles, and the groups."""
+class _Share:
+    """A way to share the first layers among groups: the slowest group's cycles, and the groups."""
 
     cycles: float
     splits: tuple[Split, ...] = ()
@@ -25,54 +28,53 @@ class _Best:
 
 
 def uneven_layouts(workload: Workload, cluster: Cluster, ideas: frozenset[str] = ALL) -> list[Layout]:
-    """For each number of groups the layout whose slowest group is fastest, by the model of `_cycles`.
+    """For each number of groups the layouts whose slowest group is fastest, by the model of `_Costs`.
 
     Groups hold consecutive layers and may differ in size and split. Only for workloads of one phase:
     in others the groups would have to change from phase to phase. Layouts with equal groups are left
-    out where `bench.partitioners.space.layouts` has them.
+    out; `bench.partitioners.space.layouts` has them.
     """
     every = list(phases(workload))
     if "groups" not in ideas or len(every) > 1 or len(every[0]) < 3 or cluster.fpgas < 3:
         return []
-    layers = every[0]
-    groups = min(len(layers), cluster.fpgas, MOST_GROUPS)
-    best = _share(layers, workload, cluster, ideas, groups)
-    found = [way for way in best if way is not None and len(way.splits) > 1]
-    return [Layout(way.splits, way.chunks) for way in found if len(set(way.splits)) > 1]
+    shares = _shares(every[0], workload, cluster, ideas)
+    return [Layout(share.splits, share.chunks) for share in shares if len(set(share.splits)) > 1]
 
 
-def _share(
-    layers: Sequence[Layer], workload: Workload, cluster: Cluster, ideas: frozenset[str], groups: int
-) -> list[_Best | None]:
-    """For each number of groups up to ``groups``, the best way to share all layers among all devices."""
+def _shares(
+    layers: Sequence[Layer], workload: Workload, cluster: Cluster, ideas: frozenset[str]
+) -> list[_Share]:
+    """The best ways to share all layers among all devices, the fewest groups first."""
     by_size = _splits_by_size(workload, cluster.fpgas, ideas)
     costs = _Costs(layers, workload, cluster)
-    fpgas = min(cluster.fpgas, max(by_size) * groups)
+    most = min(len(layers), cluster.fpgas, MOST_GROUPS)
+    fpgas = min(cluster.fpgas, max(by_size) * most)
     # best[n][d]: of the first n layers on d devices, with as many groups as rounds have passed
-    best: list[list[_Best | None]] = [[None] * (fpgas + 1) for _ in range(len(layers) + 1)]
-    best[0] = [_Best(0.0)] * (fpgas + 1)
-    rounds: list[_Best | None] = []
-    for _ in range(groups):
-        following: list[list[_Best | None]] = [[None] * (fpgas + 1) for _ in range(len(layers) + 1)]
+    best: list[list[list[_Share]]] = [[[] for _ in range(fpgas + 1)] for _ in range(len(layers) + 1)]
+    best[0] = [[_Share(0.0)] for _ in range(fpgas + 1)]
+    found: list[_Share] = []
+    for _ in range(most):
+        following: list[list[list[_Share]]] = [[[] for _ in range(fpgas + 1)] for _ in range(len(layers) + 1)]
         for end in range(1, len(layers) + 1):
             for start in range(end):
                 for size, ways in by_size.items():
-                    split, cycles = min(
-                        ((way, costs.chunk(start, end, way)) for way in ways), key=lambda item: item[1]
+                    cycles, split = min(
+                        ((costs.chunk(start, end, way), way) for way in ways), key=lambda item: item[0]
                     )
                     for devices in range(size, fpgas + 1):
-                        before = best[start][devices - size]
-                        if before is None:
-                            continue
-                        slowest = max(before.cycles, cycles)
-                        known = following[end][devices]
-                        if known is None or slowest < known.cycles:
-                            following[end][devices] = _Best(
-                                slowest, (*before.splits, split), (*before.chunks, end - start)
+                        following[end][devices] += [
+                            _Share(
+                                max(before.cycles, cycles),
+                                (*before.splits, split),
+                                (*before.chunks, end - start),
                             )
+                            for before in best[start][devices - size]
+                        ]
+            for devices, shares in enumerate(following[end]):
+                following[end][devices] = sorted(shares, key=lambda share: share.cycles)[:KEPT]
         best = following
-        rounds.append(best[len(layers)][fpgas])
-    return rounds
+        found += best[len(layers)][fpgas]
+    return found
 
 
 def _splits_by_size(workload: Workload, fpgas: int, ideas: frozenset[str]) -> dict[int, list[Split]]:
