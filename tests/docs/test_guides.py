@@ -7,6 +7,7 @@ import re
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -15,7 +16,8 @@ from bench.evaluate import emulated_cycles, evaluate
 from bench.experiments import load_config
 from bench.hardware.files import load_profile, make_cluster
 from bench.hardware.profile import Overlay
-from bench.hardware.schema import OverlayFile
+from bench.hardware.quantities import MatrixFormat, VectorFormat
+from bench.hardware.schema import OverlayFile, schema_text
 from bench.partitioners import build, load_partitioner
 from bench.plans.cells import cell_program
 from bench.workloads.catalogue import load_workload
@@ -196,3 +198,26 @@ def test_latencies_table() -> None:
         assert step(name, matrix_latency_cycles=10) - step(name) == 10 * int(matrix)
         assert step(name, multifunction_latency_cycles=10) - step(name) == 10 * int(vector)
         assert step(name, writeback_latency_cycles=10) - step(name) == 10 * int(vector)
+
+
+def _names(statement: type[MatrixFormat | VectorFormat]) -> tuple[str, ...]:
+    """The names that a statement of a profile may have."""
+    names: tuple[str, ...] = get_args(statement.model_fields["value"].annotation)
+    return names
+
+
+def test_guide_names_all_units() -> None:
+    """Every unit that the schema accepts is in the guide's table."""
+    guide = read(PROFILE)
+    table = guide.split("## Units")[1].split("## ")[0]
+    units = {
+        unit
+        for listed in re.findall(r'"enum": \[([^\]]*)\]', schema_text())
+        for unit in listed.split('"')[1::2]
+    }
+    units -= {"published", "measured", "derived", "fitted", "assumed", "own", "projection"}
+    formats = {name for one in (MatrixFormat, VectorFormat) for name in _names(one)}
+    assert all(name in guide for name in formats)
+    units -= formats
+    assert {"ns", "us", "GB/s"} <= units
+    assert all(unit in table for unit in units)

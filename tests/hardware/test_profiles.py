@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import pytest
 
@@ -14,7 +14,6 @@ from bench.evaluate import emulated_cycles, evaluate
 from bench.hardware.describe import describe
 from bench.hardware.files import HW_PROFILES, load_profile, make_cluster, profile_names
 from bench.hardware.profile import Arithmetic, Profile
-from bench.hardware.quantities import MatrixFormat, VectorFormat
 from bench.hardware.schema import schema_text
 from bench.partitioners import load_partitioner
 from bench.workloads.catalogue import load_workload
@@ -311,28 +310,6 @@ def test_guide_example(tmp_path: Path) -> None:
     assert profile.arithmetic == Arithmetic("int8", "fixed32", 32)
     assert make_cluster(profile, 2, "ring").link.name == "cable"
     assert load_profile("my-board", folder=tmp_path) == profile
-
-
-def _names(statement: type[MatrixFormat | VectorFormat]) -> tuple[str, ...]:
-    """The names that a statement of a profile may have."""
-    names: tuple[str, ...] = get_args(statement.model_fields["value"].annotation)
-    return names
-
-
-def test_guide_names_all_units(tmp_path: Path) -> None:
-    """Every unit that the schema accepts is in the guide's table."""
-    table = GUIDE.split("## Units")[1].split("## ")[0]
-    units = {
-        unit
-        for listed in re.findall(r'"enum": \[([^\]]*)\]', schema_text())
-        for unit in listed.split('"')[1::2]
-    }
-    units -= {"published", "measured", "derived", "fitted", "assumed", "own", "projection"}
-    formats = {name for one in (MatrixFormat, VectorFormat) for name in _names(one)}
-    assert all(name in GUIDE for name in formats)
-    units -= formats
-    assert {"ns", "us", "GB/s"} <= units
-    assert all(unit in table for unit in units)
 
 
 @pytest.mark.parametrize(
