@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from bench.hardware.describe import remarks
 from bench.hardware.profile import TOPOLOGIES, Profile
 from bench.workloads.model import Workload
 
@@ -87,9 +88,8 @@ def profile_summary(profile: Profile) -> str:
     shape = f"{overlay.tiles}T-{overlay.engines}D-{overlay.lanes}L"
     cores = f"{overlay.cores} cores of " if overlay.cores > 1 else ""
     links = ", ".join(link.name for link in profile.links)
-    if profile.summary:
-        return profile.summary
-    return f"{profile.device}, {cores}{shape} at {profile.clock_mhz:g} MHz; links: {links}"
+    line = f"{profile.device}, {cores}{shape} at {profile.clock_mhz:g} MHz; links: {links}"
+    return "; ".join([profile.summary or line, *remarks(profile)])
 
 
 def _workloads() -> list[dict[str, Any]]:
@@ -113,7 +113,16 @@ def _workloads() -> list[dict[str, Any]]:
 def _profiles() -> list[dict[str, Any]]:
     from bench.hardware.files import load_profile, profile_names
 
-    return [{"name": name, "summary": profile_summary(load_profile(name))} for name in profile_names()]
+    found = [(name, load_profile(name)) for name in profile_names()]
+    return [
+        {
+            "name": name,
+            "summary": profile_summary(profile),
+            "status": profile.status,
+            "extends": list(profile.extends),
+        }
+        for name, profile in found
+    ]
 
 
 def _partitioners() -> list[dict[str, Any]]:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 KINDS: dict[str, frozenset[str]] = {
     "configuration": frozenset({"experiments", "limits"}),
     "plan": frozenset({"plan_format", "blocks", "vectors", "groups", "software_pipelined"}),
-    "profile": frozenset({"overlay", "clock", "links", "memory", "elements", "device", "board_power"}),
+    "profile": frozenset(
+        {"extends", "overlay", "clock", "links", "memory", "elements", "device", "status", "board_power"}
+    ),
     "workload": frozenset({"layers", "workloads", "family", "modes", "sets", "assumptions"}),
 }
 """Keys that tell the kinds of file apart; the kind with the most of them in a file is meant."""
@@ -93,10 +95,11 @@ def saved_plan(path: Path) -> tuple[Plan, Workload, Cluster]:
     return plan, workload, cluster
 
 
-def _check_profile(path: Path) -> None:
+def _check_profile(path: Path) -> str | None:
+    from bench.hardware.describe import remarks
     from bench.hardware.files import load_profile
 
-    load_profile(str(path))
+    return "; ".join(remarks(load_profile(str(path)))) or None
 
 
 def _check_workload(path: Path) -> None:

@@ -10,7 +10,8 @@ import difflib
 import json
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, Union, get_args, get_origin
 
@@ -49,12 +50,39 @@ def parse_yaml(text: str, name: str, schema: type[M]) -> M:
 
     Raises UserError as `load_yaml` does.
     """
-    node, data = _parse(text, name)
+    document = parse_document(text, name)
+    return check_data(document, document.data, schema)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A YAML file that is read, but not checked yet."""
+
+    name: str
+    """As messages show it."""
+    node: yaml.Node
+    """Where each key stands."""
+    data: Any
+
+
+def parse_document(text: str, name: str) -> Document:
+    """The YAML ``text`` of the file ``name``; UserError as `load_yaml`, but for the schema."""
+    return Document(name, *_parse(text, name))
+
+
+def check_data(
+    document: Document, data: Any, schema: type[M], remark: Callable[[Loc], str] = lambda loc: ""
+) -> M:
+    """Check ``data`` that is a document's own, or was completed from elsewhere.
+
+    ``remark`` ends each message: it gets the path of the key (names and indices), and returns text
+    or nothing. Raises UserError with all mistakes.
+    """
     try:
         return schema.model_validate(data)
     except ValidationError as failure:
         errors = failure.errors(include_url=False)
-    lines = [_error_line(name, node, data, schema, error) for error in errors]
+    lines = [_error_line(document, data, schema, error, remark) for error in errors]
     raise UserError("\n".join(dict.fromkeys(lines)))
 
 
@@ -84,8 +112,12 @@ def read_text(path: Path) -> str:
 def json_schema(schema: type[BaseModel], title: str) -> str:
     """The JSON Schema of ``schema`` as text with a final newline; the same bytes each time."""
     value = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema.model_json_schema()}
-    value["title"] = title
-    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return as_text(value | {"title": title})
+
+
+def as_text(schema: dict[str, Any]) -> str:
+    """A JSON Schema as text with a final newline."""
+    return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 # --- YAML -------------------------------------------------------------------------------
@@ -170,18 +202,28 @@ def _yaml_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> str:
 # --- the schema's complaints -------------------------------------------------------------
 
 
-def _error_line(name: str, root: yaml.Node, data: Any, schema: type[BaseModel], error: ErrorDetails) -> str:
-    loc, line = _place(root, data, error["loc"], error["type"])
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
-    place = f"{name}: {path or 'the whole file'}"
+def _error_line(
+    document: Document, data: Any, schema: type[BaseModel], error: ErrorDetails, remark: Callable[[Loc], str]
+) -> str:
+    loc, line = _place(document.node, data, error["loc"], error["type"])
+    place = f"{document.name}: {shown_key(loc) or 'the whole file'}"
+    return f"{place}: {_complaint(schema, error, line)}{remark(loc)}"
+
+
+def _complaint(schema: type[BaseModel], error: ErrorDetails, line: int) -> str:
     if error["type"] == "missing":
-        return f"{place}: missing; add it (to what starts in line {line})"
+        return f"missing; add it (to what starts in line {line})"
     if error["type"] == "extra_forbidden":
         known = sorted(_known_keys(schema, error["loc"][:-1]))
         near = _hint(str(error["loc"][-1]), known) or f"; known keys: {', '.join(known)}"
-        return f"{place}: unknown key{near} (line {line})"
+        return f"unknown key{near} (line {line})"
     reason = re.sub(r"^(Value error, |Input )", "", error["msg"])
-    return f"{place}: {reason} (got {_short(error['input'])}, line {line})"
+    return f"{reason} (got {_short(error['input'])}, line {line})"
+
+
+def shown_key(loc: Loc) -> str:
+    """A path of keys as messages show it: ``links[0].latency.unit``."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
 
 
 def _place(node: yaml.Node, data: Any, loc: Loc, kind: str) -> tuple[Loc, int]:

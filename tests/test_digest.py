@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bench import digest
-from bench.experiments import load_config
+from bench.experiments import load_config, make_shards, read_profile
 
 
 @pytest.fixture
@@ -79,3 +79,36 @@ def test_accuracies_depend_on_formats_and_workloads() -> None:
         assert digest.accuracy_digest(other) != digest.accuracy_digest(smoke)
     found = {path.name for path in digest.sources([digest.PACKAGE / "numerics/accuracy.py"])}
     assert {"formats.py", "whole.py", "numbers.py", "activations.py"} <= found
+
+
+def test_a_base_counts_for_what_extends_it(tmp_path: Path) -> None:
+    """Another value in a base, or in its base, re-runs the points of what extends it; a comment does not."""
+    files = {
+        "far.yaml": "extends: s10-gx2800-fccm19\nname: far\nclock: {value: 300, unit: MHz, kind: own}\n",
+        "near.yaml": "extends: ./far.yaml\nname: near\n",
+        "mine.yaml": (
+            "extends: near.yaml\nname: mine\noverlay:\n  tiles: {value: 6, unit: count, kind: own}\n"
+        ),
+        "config.yaml": (
+            "experiments:\n  - name: one\n    workloads: [lstm-64-b1-t5]\n    fpgas: [1]\n"
+            f"    partitioners: [single]\n    profiles: [{tmp_path}/mine.yaml]\n"
+        ),
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+
+    def now() -> str:
+        read_profile.cache_clear()
+        config = load_config(tmp_path / "config.yaml")
+        (shard,) = make_shards(config)
+        return digest.shard_digest(shard, config)
+
+    before = now()
+    (tmp_path / "far.yaml").write_text("# a comment\n" + files["far.yaml"], encoding="utf-8")
+    assert now() == before
+    (tmp_path / "far.yaml").write_text(files["far.yaml"].replace("300", "310"), encoding="utf-8")
+    changed = now()
+    assert changed != before
+    overridden = "overlay:\n  input_load: {value: 9, unit: cycles, kind: own}\n"
+    (tmp_path / "near.yaml").write_text(files["near.yaml"] + overridden, encoding="utf-8")
+    assert now() not in (before, changed)

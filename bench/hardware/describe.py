@@ -33,8 +33,16 @@ def describe(profile: Profile) -> str:
     ]
     rows += [("link" if n else "link (default)", _link(link)) for n, link in enumerate(profile.links)]
     width = max(len(label) for label, _ in rows)
-    head = [profile.name, *([profile.summary] if profile.summary else [])]
+    head = [profile.name, *([profile.summary] if profile.summary else []), *remarks(profile)]
     return "\n".join(head + [f"  {label:<{width}}  {text}" for label, text in rows])
+
+
+def remarks(profile: Profile) -> list[str]:
+    """What to know before one believes its numbers: whether it is a projection, and what it extends."""
+    found = ["projection: nobody has built or measured it"] if profile.status == "projection" else []
+    if profile.extends:
+        found.append(f"extends {', which extends '.join(profile.extends)}")
+    return found
 
 
 def _memory(profile: Profile) -> str:

@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import UserError, unknown_name
-from bench.files import load_yaml
+from bench.hardware.extends import read_whole
 from bench.hardware.profile import TOPOLOGIES, Cluster, LinkProfile, Profile
-from bench.hardware.schema import ProfileFile
 from bench.hardware.topology import torus_shape
 
 HW_PROFILES = Path(__file__).resolve().parents[2] / "hw_profiles"
@@ -34,18 +33,24 @@ def profile_names(folder: Path = HW_PROFILES) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
+def profile_file(name: str, folder: Path = HW_PROFILES) -> Path:
+    """The file of the profile called ``name``; UserError with the nearest names if there is none."""
+    names = profile_names(folder)
+    if name not in names:
+        raise unknown_name("profile", name, names)
+    return folder / f"{name}.yaml"
+
+
 def load_profile(name_or_path: str, *, folder: Path = HW_PROFILES) -> Profile:
     """The profile called so in ``folder``, or the one in a YAML file (a path ending in .yaml or .yml).
 
-    Raises UserError: unknown name (with the nearest ones), or all that is wrong in the file.
+    A file with ``extends`` is completed from the profile that it names. Raises UserError: unknown
+    name (with the nearest ones), or all that is wrong in the file or those that it extends.
     """
     if name_or_path.endswith((".yaml", ".yml")):
-        return load_yaml(Path(name_or_path), ProfileFile).profile()
-    names = profile_names(folder)
-    if name_or_path not in names:
-        raise unknown_name("profile", name_or_path, names)
-    path = folder / f"{name_or_path}.yaml"
-    profile = load_yaml(path, ProfileFile).profile()
+        return read_whole(Path(name_or_path), lambda name: profile_file(name, folder)).profile()
+    path = profile_file(name_or_path, folder)
+    profile = read_whole(path, lambda name: profile_file(name, folder)).profile()
     if profile.name != name_or_path:
         raise UserError(
             f"{path}: name: is {profile.name!r}; expected {name_or_path!r}, as the file is called"

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 TOPOLOGIES = (
     "ring",
@@ -153,6 +153,10 @@ class Profile:
     """Cables that a card takes; None: no limit is known."""
     summary: str = ""
     """One line for lists."""
+    status: str = ""
+    """``projection``: nobody has built or measured it. Empty: its sources speak of this device."""
+    extends: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    """Profiles that its file takes values from, nearest first; no value depends on the names."""
 
     def link(self, name: str | None = None) -> LinkProfile:
         """The link called ``name``, or the default one; KeyError if there is none."""

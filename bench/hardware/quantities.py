@@ -13,10 +13,15 @@ from pydantic import Field, StringConstraints, model_validator
 
 from bench.files import FileModel
 
-Kind = Literal["published", "measured", "derived", "fitted", "assumed"]
+Kind = Literal["published", "measured", "derived", "fitted", "assumed", "own"]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _sourced(data: dict[Any, Any]) -> dict[Any, Any]:
+    """With a source, where the kind says all there is to say."""
+    return {"source": "own", **data} if data.get("kind") == "own" else data
 
 
 class Number(FileModel):
@@ -24,7 +29,8 @@ class Number(FileModel):
 
     ``published``: printed in ``source``. ``measured``: somebody measured it on hardware.
     ``derived``: computed from such numbers, as ``source`` says. ``fitted``: chosen so that
-    the emulator meets the rows in ``fitted_on``. ``assumed``: nobody published it.
+    the emulator meets the rows in ``fitted_on``. ``assumed``: nobody published it. ``own``: of
+    whoever wrote the file, who may leave the source out.
     """
 
     value: NotNegative
@@ -45,7 +51,7 @@ class Number(FileModel):
                 f"should be a mapping with value, unit, kind and source, "
                 f"for example {{value: 1, unit: {unit}, kind: published, source: ...}}"
             )
-        return data
+        return _sourced(data)
 
     @model_validator(mode="after")
     def _fit_names_rows(self) -> Number:
@@ -73,7 +79,7 @@ class Statement(FileModel):
     """A name with where it comes from, and how (``kind``, as of a `Number`)."""
 
     value: str
-    kind: Literal["published", "derived", "assumed"]
+    kind: Literal["published", "derived", "assumed", "own"]
     source: Text = Field(description="where it is stated, or why this is assumed")
 
     @model_validator(mode="before")
@@ -84,7 +90,7 @@ class Statement(FileModel):
                 "should be a mapping with value, kind and source, "
                 "for example {value: int8, kind: published, source: ...}"
             )
-        return data
+        return _sourced(data)
 
 
 class MatrixFormat(Statement):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from bench.files import FileModel, json_schema
+from bench.files import FileModel, as_text, json_schema
+from bench.hardware.extension_schema import with_extension
 from bench.hardware.profile import Arithmetic, BatchCore, ExternalMemory, LinkProfile, Overlay, Profile
 from bench.hardware.quantities import (
     Bandwidth,
@@ -24,6 +26,9 @@ from bench.hardware.quantities import (
     VectorFormat,
     Width,
 )
+
+PROJECTION = "-projection"
+"""End of the names of projections, in files, tables and figures alike."""
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
 
@@ -184,9 +189,18 @@ class ArithmeticFile(FileModel):
 
 
 class ProfileFile(FileModel):
-    """One kind of FPGA: overlay, memory, links, every number with unit, kind and source."""
+    """One kind of FPGA: overlay, memory, links, every number with unit, kind and source.
 
+    A file with ``extends`` states only what differs from that profile (`bench.hardware.extends`).
+    """
+
+    extends: Text | None = Field(
+        default=None, description="name of a profile, or a .yaml file beside this one, to take the rest from"
+    )
     name: Name
+    status: Literal["projection"] | None = Field(
+        default=None, description="projection: nobody has built or measured it; its name says so too"
+    )
     device: Text
     summary: Text = Field(description="one line for lists")
     clock: Frequency
@@ -208,6 +222,15 @@ class ProfileFile(FileModel):
             raise ValueError(f"each link has a name of its own; twice here: {', '.join(twice)}")
         return self
 
+    @model_validator(mode="after")
+    def _projections_are_named_so(self) -> ProfileFile:
+        if (self.status == "projection") != self.name.endswith(PROJECTION):
+            raise ValueError(
+                f"`status: projection` and a name that ends in {PROJECTION} go together, so that every table "
+                f"shows it; the name is {self.name!r}, the status {self.status or 'left out'}"
+            )
+        return self
+
     def profile(self) -> Profile:
         """The value that the emulator reads."""
         memory, elements = self.memory, self.elements
@@ -227,12 +250,13 @@ class ProfileFile(FileModel):
             arithmetic=self.arithmetic.arithmetic(),
             network_ports=int(self.network_ports.base) if self.network_ports else None,
             summary=self.summary,
+            status=self.status or "",
         )
 
 
 def schema_text() -> str:
     """The JSON Schema of a profile file, for editors; kept in docs/schemas/profile.schema.json."""
-    return json_schema(ProfileFile, "Hardware profile")
+    return as_text(with_extension(json.loads(json_schema(ProfileFile, "Hardware profile"))))
 
 
 if __name__ == "__main__":

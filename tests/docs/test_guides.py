@@ -5,23 +5,29 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from bench import partitioners
-from bench.evaluate import evaluate
+from bench.evaluate import emulated_cycles, evaluate
 from bench.experiments import load_config
 from bench.hardware.files import load_profile, make_cluster
+from bench.hardware.profile import Overlay
+from bench.hardware.quantities import MatrixFormat, VectorFormat
+from bench.hardware.schema import OverlayFile, schema_text
 from bench.partitioners import build, load_partitioner
 from bench.plans.cells import cell_program
 from bench.workloads.catalogue import load_workload
 from bench.workloads.model import Cell, Layer
 from bench.workloads.schema import LayerEntry
-from tests.docs.markdown import blocks, examples, read, run, workplace
+from tests.docs.markdown import blocks, examples, read, run, shortened, workplace
 
 PARTITIONER = "docs/add-a-partitioner.md"
 WORKLOAD = "docs/add-a-workload.md"
+PROFILE = "docs/add-a-profile.md"
 
 
 @pytest.fixture
@@ -134,3 +140,84 @@ def test_layer_keys() -> None:
     table = read(WORKLOAD).partition("## Layers")[2].partition("##")[0]
     first = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", table, flags=re.MULTILINE)
     assert {name for cell in first for name in re.findall(r"`(\w+)`", cell)} == set(LayerEntry.model_fields)
+
+
+def test_profile_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six lines of YAML are a profile; every command of the page works and prints what is shown."""
+    workplace(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    mine, config, whole = blocks(read(PROFILE), "yaml")
+    assert len(mine.splitlines()) <= 6
+    Path("mine.yaml").write_text(mine, encoding="utf-8")
+    Path("path/to").mkdir(parents=True)
+    Path("path/to/my-board.yaml").write_text(whole, encoding="utf-8")
+    Path("my-config.yaml").write_text(config, encoding="utf-8")
+    shown = list(examples(read(PROFILE)))
+    assert len(shown) == 4
+    for example in shown:
+        code, output = run(example.command)
+        assert code == 0
+        assert not example.output or shortened(output, example.output) == example.output
+    assert load_config(Path("my-config.yaml")).experiments[0].profiles[1] == "./mine.yaml"
+
+
+def test_timing_parameters_table() -> None:
+    """Each key of an overlay that is no size has its row, and its default where it may be left out."""
+    table = read(PROFILE).partition("## The timing parameters")[2].partition("| cell |")[0]
+    rows = dict(re.findall(r"^\| `(\w+)`(?: \((\w+)\))? \|", table, flags=re.MULTILINE))
+    sizes = {"tiles", "engines", "lanes", "cores", "vectors_per_pass"}
+    assert set(rows) == set(OverlayFile.model_fields) - sizes
+    defaults = {field.name: str(field.default).lower() for field in fields(Overlay)}
+    for key, field in (
+        ("vector_cycles", "vector_cycles"),
+        ("step_interval", "step_interval_cycles"),
+        ("steps_overlap", "steps_overlap"),
+    ):
+        assert rows[key] == defaults[field]
+
+
+def test_latencies_table() -> None:
+    """A step of each cell passes the latencies as often as the page says, whatever they are."""
+    cells = {"`rnn_tanh`": "rnn-1024-b1", "`lstm`": "lstm-1024-b1", "`gru`, reset before": "gru-1024-b1"}
+    listed = re.findall(r"^\| (`\w+`[\w ,]*) \| (\d) \| (\d) \|$", read(PROFILE), flags=re.MULTILINE)
+    assert {cell for cell, _, _ in listed} == set(cells)
+    profile = load_profile("s10-gx2800-dac20")
+
+    def step(name: str, **longer: int) -> int:
+        overlay = replace(profile.overlay, **{k: getattr(profile.overlay, k) + v for k, v in longer.items()})
+        cluster = make_cluster(replace(profile, overlay=overlay), 1, "ring")
+        runs = [load_workload(f"{name}-t{steps}") for steps in (20, 21)]
+        short, long = (
+            emulated_cycles(workload, cluster, load_partitioner("single").plan(workload, cluster))
+            for workload in runs
+        )
+        return long - short
+
+    for cell, matrix, vector in listed:
+        name = cells[cell]
+        assert step(name, matrix_latency_cycles=10) - step(name) == 10 * int(matrix)
+        assert step(name, multifunction_latency_cycles=10) - step(name) == 10 * int(vector)
+        assert step(name, writeback_latency_cycles=10) - step(name) == 10 * int(vector)
+
+
+def _names(statement: type[MatrixFormat | VectorFormat]) -> tuple[str, ...]:
+    """The names that a statement of a profile may have."""
+    names: tuple[str, ...] = get_args(statement.model_fields["value"].annotation)
+    return names
+
+
+def test_guide_names_all_units() -> None:
+    """Every unit that the schema accepts is in the guide's table."""
+    guide = read(PROFILE)
+    table = guide.split("## Units")[1].split("## ")[0]
+    units = {
+        unit
+        for listed in re.findall(r'"enum": \[([^\]]*)\]', schema_text())
+        for unit in listed.split('"')[1::2]
+    }
+    units -= {"published", "measured", "derived", "fitted", "assumed", "own", "projection"}
+    formats = {name for one in (MatrixFormat, VectorFormat) for name in _names(one)}
+    assert all(name in guide for name in formats)
+    units -= formats
+    assert {"ns", "us", "GB/s"} <= units
+    assert all(unit in table for unit in units)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 import pytest
 
@@ -14,7 +14,6 @@ from bench.evaluate import emulated_cycles, evaluate
 from bench.hardware.describe import describe
 from bench.hardware.files import HW_PROFILES, load_profile, make_cluster, profile_names
 from bench.hardware.profile import Arithmetic, Profile
-from bench.hardware.quantities import MatrixFormat, VectorFormat
 from bench.hardware.schema import schema_text
 from bench.partitioners import load_partitioner
 from bench.workloads.catalogue import load_workload
@@ -24,8 +23,8 @@ GUIDE = (ROOT / "docs/add-a-profile.md").read_text(encoding="utf-8")
 
 
 def guide_example() -> str:
-    """The YAML block of docs/add-a-profile.md."""
-    match = re.search(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    """The whole profile of docs/add-a-profile.md."""
+    match = re.search(r"```yaml\n(# yaml-language-server.*?)```", GUIDE, re.DOTALL)
     assert match
     return match[1]
 
@@ -61,7 +60,13 @@ def test_shipped_names() -> None:
 
 
 def test_links_of_shipped(profile: Profile) -> None:
-    """All profiles have the same four links; the ring of the paper is the default of the paper's only."""
+    """All profiles have the same four links; the ring of the paper is the default of the paper's only.
+
+    One that is no Stratix 10 has measured links of its maker's cards.
+    """
+    if profile.name == "versal-vc1902-projection":
+        assert [link.name for link in profile.links] == ["aurora-100g", "ethernet-100g", "host-pcie"]
+        return
     reference = {link.name: link for link in load_profile("s10-gx2800-dac20").links}
     assert {link.name: link for link in profile.links} == reference
     assert set(reference) == {"dac20-ring", "520n-channel", "ethernet-100g", "host-pcie"}
@@ -305,28 +310,6 @@ def test_guide_example(tmp_path: Path) -> None:
     assert profile.arithmetic == Arithmetic("int8", "fixed32", 32)
     assert make_cluster(profile, 2, "ring").link.name == "cable"
     assert load_profile("my-board", folder=tmp_path) == profile
-
-
-def _names(statement: type[MatrixFormat | VectorFormat]) -> tuple[str, ...]:
-    """The names that a statement of a profile may have."""
-    names: tuple[str, ...] = get_args(statement.model_fields["value"].annotation)
-    return names
-
-
-def test_guide_names_all_units(tmp_path: Path) -> None:
-    """Every unit that the schema accepts is in the guide's table."""
-    table = GUIDE.split("## Units")[1].split("## ")[0]
-    units = {
-        unit
-        for listed in re.findall(r'"enum": \[([^\]]*)\]', schema_text())
-        for unit in listed.split('"')[1::2]
-    }
-    units -= {"published", "measured", "derived", "fitted", "assumed"}
-    formats = {name for one in (MatrixFormat, VectorFormat) for name in _names(one)}
-    assert all(name in GUIDE for name in formats)
-    units -= formats
-    assert {"ns", "us", "GB/s"} <= units
-    assert all(unit in table for unit in units)
 
 
 @pytest.mark.parametrize(
