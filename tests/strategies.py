@@ -14,7 +14,7 @@ from bench.partitioners.build import pipelinable
 from bench.plans.cells import cell_program, matrix_shape, stage_size
 from bench.plans.plan import Block, Plan, Streaming, VectorRange
 from bench.workloads.check import check_workload
-from bench.workloads.model import Combine, Input, Layer, Workload
+from bench.workloads.model import Combine, Input, Layer, Workload, feedback_layers
 
 SMALL_OVERLAY = Overlay(
     tiles=2,
@@ -217,3 +217,56 @@ def _cables(one: int, other: int) -> int:
     """Cables at a card of the smaller of two groups: in its ring, and across."""
     few, many = sorted((one, other))
     return math.ceil(many / few) + min(few - 1, 2) if few else 2
+
+
+@st.composite
+def groupings(draw: st.DrawFn, fpgas: int) -> tuple[tuple[int, ...], ...]:
+    """All devices, in any order, in consecutive groups."""
+    order = draw(st.permutations(range(fpgas)))
+    return tuple(tuple(order[start:stop]) for start, stop in draw(cuts(fpgas, fpgas)))
+
+
+@st.composite
+def row_splits(draw: st.DrawFn, workload: Workload, cluster: Cluster) -> Plan:
+    """A valid plan split by rows (`bench.bounds.rows`): any shares, groups and schedule.
+
+    Layers with a projection, and input matrices off feedback loops, are in any blocks.
+    """
+    device = st.integers(0, cluster.fpgas - 1)
+    loop = feedback_layers(workload)
+    loop = loop if len(loop) > 1 else frozenset()
+    shares: dict[int, list[tuple[tuple[int, int], int]]] = {}
+    blocks, vectors = [], []
+    for layer in workload.layers:
+        program = cell_program(layer)
+        size = layer.output_size
+        owned = shares.get(size) if layer.name in loop else None
+        if owned is None:
+            owned = [(rows, draw(device)) for rows in draw(cuts(size, 5))]
+            if layer.name in loop:
+                shares[size] = owned
+        anywhere = layer.projection_size is not None
+        for product in program.products:
+            height, width = matrix_shape(layer, product)
+            if anywhere or (product.operand == "x" and layer.name not in loop):
+                for rows in draw(cuts(height)):
+                    for cols in draw(cuts(width)):
+                        blocks.append(Block(layer.name, product.matrix, rows, cols, draw(device)))
+                continue
+            for rows, owner in owned:
+                for start, stop in draw(cuts(rows[1] - rows[0], 2)):
+                    part = (rows[0] + start, rows[0] + stop)
+                    blocks.append(Block(layer.name, product.matrix, part, (0, width), owner))
+        for stage in program.stages:
+            height = stage_size(layer, stage.name)
+            made = [(rows, draw(device)) for rows in draw(cuts(height))] if anywhere else owned
+            vectors += [VectorRange(layer.name, stage.name, rows, owner) for rows, owner in made]
+    return Plan(
+        "by rows",
+        tuple(blocks),
+        tuple(vectors),
+        draw(groupings(cluster.fpgas)),
+        software_pipelined=draw(st.sampled_from([frozenset(), pipelinable(workload)])),
+        streamed=draw(streamings(workload)),
+        wavefront=draw(st.booleans()),
+    )

@@ -1,9 +1,4 @@
-"""Lower bounds: cycles that no valid plan of a workload on a cluster can beat, under the emulator's rules.
-
-The proofs are in `docs/bounds.md`, one a section; names here are those used there. A bound
-holds for every ownership map, replication, streaming, software pipelining, wavefront and
-grouping, on all or fewer of the cluster's devices.
-"""
+"""What binds any plan: the work of a phase, and the dependences between steps and between layers."""
 
 from __future__ import annotations
 
@@ -14,25 +9,7 @@ from dataclasses import dataclass
 
 from bench.hardware.profile import Cluster
 from bench.plans.cells import cell_program, matrix_shape, stage_size
-from bench.workloads.model import Layer, Workload, phases
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """What no plan beats. ``cycles`` >= ``work_cycles`` and >= ``recurrence_cycles``.
-
-    ``work_cycles``: no device faster than its peak, row blocks and ragged columns included.
-    ``recurrence_cycles``: the dependences from step to step and from layer to layer. ``cycles``
-    takes the larger one in each phase. ``binds`` says in words which it is.
-    ``fewest_devices_for_memory``: fewer have no room for the weights (it may exceed the cluster).
-    """
-
-    cycles: int
-    work_cycles: int
-    recurrence_cycles: int
-    binds: str
-    fewest_devices_for_memory: int
-    latency_s: float
+from bench.workloads.model import Layer, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,47 +30,7 @@ class Passage:
         return Passage(self.cycles + other.cycles, self.bare + other.bare, self.works + other.works)
 
 
-def lower_bound(workload: Workload, cluster: Cluster) -> Bound:
-    """The least cycles that any plan of ``workload`` can take on ``cluster``, and what binds."""
-    limits = _Limits(workload, cluster)
-    overlay = cluster.profile.overlay
-    core = overlay.batch_core
-    once = overlay.input_load_cycles
-    once -= overlay.writeback_latency_cycles - core.output_latency_cycles if core else 0
-    works, recurrences = [], []
-    for layers in phases(workload):
-        works.append(limits.work(layers))
-        recurrences.append(limits.recurrence(layers))
-    cycles = once + sum(map(max, works, recurrences))
-    return Bound(
-        cycles=cycles,
-        work_cycles=once + sum(works),
-        recurrence_cycles=once + sum(recurrences),
-        binds=_words(works, recurrences),
-        fewest_devices_for_memory=fewest_devices_for_memory(workload, cluster),
-        latency_s=cycles / (cluster.profile.clock_mhz * 1e6),
-    )
-
-
-def fewest_devices_for_memory(workload: Workload, cluster: Cluster) -> int:
-    """The least number of devices that have room for all weights, each once (docs/bounds.md, Memory)."""
-    profile = cluster.profile
-    if profile.ignore_weight_capacity:
-        return 1
-    room = profile.weight_memory_bytes
-    if profile.external_memory is not None:
-        room += profile.external_memory.capacity_bytes
-    # a device's bytes are rounded down, so it may hold a little less than a byte more
-    held = max(math.ceil((room + 1) / profile.weight_bytes_per_element) - 1, 1)
-    weights = sum(
-        math.prod(matrix_shape(layer, product))
-        for layer in workload.layers
-        for product in cell_program(layer).products
-    )
-    return max(math.ceil(weights / held), 1)
-
-
-class _Limits:
+class Limits:
     """The bounds of one workload's phases, counted from the phase's start."""
 
     def __init__(self, workload: Workload, cluster: Cluster) -> None:
@@ -106,12 +43,16 @@ class _Limits:
 
     # -- work ----------------------------------------------------------------------------
 
-    def work(self, layers: Iterable[Layer]) -> int:
-        """Cycles until the busiest device of a phase is done, at least."""
+    def work(self, layers: Iterable[Layer], more: int = 0) -> int:
+        """Cycles until the busiest device of a phase is done, at least.
+
+        ``more``: matrix-unit cycles besides, in each step of some layer with the fewest steps.
+        """
         layers = tuple(layers)
         unit = math.gcd(*(layer.steps for layer in layers))
         parts = [(layer.steps // unit, layer) for layer in layers]
-        products = self._busiest(sum(n * self._products(layer) for n, layer in parts)) * unit
+        more *= min(n for n, _ in parts)
+        products = self._busiest(sum(n * self._products(layer) for n, layer in parts) + more) * unit
         elements = self._busiest(sum(n * self._elements(layer) for n, layer in parts)) * unit
         starts = self._busiest(sum(layer.steps for layer in layers)) - 1
         overlay = self.overlay
@@ -126,7 +67,7 @@ class _Limits:
         return max(bounds)
 
     def _busiest(self, total: int) -> int:
-        return math.ceil(total / self.fpgas)
+        return -(-total // self.fpgas)
 
     def _products(self, layer: Layer) -> int:
         """Matrix-unit cycles of one step, over all devices: whole row blocks of each operand."""
@@ -171,8 +112,8 @@ class _Limits:
     def recurrence(self, layers: tuple[Layer, ...]) -> int:
         """Cycles that the longest chain of dependent steps of a phase takes, at least."""
         inputs = {layer.name: self.passage(layer, "x") for layer in layers}
-        firsts, lasts = self._heads(layers, inputs)
-        tails = self._tails(layers, inputs)
+        firsts, lasts = self.heads(layers, inputs)
+        tails = self.tails(layers, inputs)
         found = [lasts[layer.name] + tails[layer.name] for layer in layers]
         for layer in layers:
             own = self.passage(layer, "h")
@@ -208,7 +149,7 @@ class _Limits:
             shared.append(max(alone, walk))
         return max(chained, min(shared))
 
-    def _heads(
+    def heads(
         self, layers: tuple[Layer, ...], inputs: dict[str, Passage | None]
     ) -> tuple[dict[str, int], dict[str, int]]:
         """The first and the last element of each layer's h at step 0, at least."""
@@ -226,7 +167,7 @@ class _Limits:
             firsts[layer.name], lasts[layer.name] = first, last
         return firsts, lasts
 
-    def _tails(self, layers: tuple[Layer, ...], inputs: dict[str, Passage | None]) -> dict[str, int]:
+    def tails(self, layers: tuple[Layer, ...], inputs: dict[str, Passage | None]) -> dict[str, int]:
         """What follows the last element of each layer's h at the last step, at least."""
         tails = dict.fromkeys(inputs, 0)
         for layer in reversed(layers):
@@ -302,12 +243,3 @@ def _longest(
         if ways:
             best[layer.name] = max(ways, key=lambda way: way.cycles)
     return best.get(end)
-
-
-def _words(works: list[int], recurrences: list[int]) -> str:
-    bound = [work >= recurrence for work, recurrence in zip(works, recurrences, strict=True)]
-    if all(bound):
-        return "work"
-    if not any(bound):
-        return "recurrence"
-    return f"work in {sum(bound)} of {len(bound)} phases, recurrence in the others"
