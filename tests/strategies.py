@@ -8,8 +8,9 @@ from itertools import pairwise
 
 from hypothesis import strategies as st
 
+from bench.errors import InvalidPlan
 from bench.hardware.profile import Cluster, LinkProfile, Overlay, Profile
-from bench.hardware.topology import PORTS
+from bench.hardware.topology import PORTS, routes
 from bench.partitioners.build import pipelinable
 from bench.plans.cells import cell_program, matrix_shape, stage_size
 from bench.plans.plan import Block, Plan, Streaming, VectorRange
@@ -220,17 +221,22 @@ def _cables(one: int, other: int) -> int:
 
 
 @st.composite
-def groupings(draw: st.DrawFn, fpgas: int) -> tuple[tuple[int, ...], ...]:
-    """All devices, in any order, in consecutive groups."""
-    order = draw(st.permutations(range(fpgas)))
-    return tuple(tuple(order[start:stop]) for start, stop in draw(cuts(fpgas, fpgas)))
+def groupings(draw: st.DrawFn, cluster: Cluster) -> tuple[tuple[int, ...], ...]:
+    """All devices, in any order, in consecutive groups that cards have ports for."""
+    order = draw(st.permutations(range(cluster.fpgas)))
+    groups = tuple(tuple(order[start:stop]) for start, stop in draw(cuts(cluster.fpgas, cluster.fpgas)))
+    try:
+        routes(cluster, groups)
+    except InvalidPlan:
+        return (tuple(order),)
+    return groups
 
 
 @st.composite
 def row_splits(draw: st.DrawFn, workload: Workload, cluster: Cluster) -> Plan:
     """A valid plan split by rows (`bench.bounds.rows`): any shares, groups and schedule.
 
-    Layers with a projection, and input matrices off feedback loops, are in any blocks.
+    Layers with a projection, and matrices that the recurrence does not wait for, are in any blocks.
     """
     device = st.integers(0, cluster.fpgas - 1)
     loop = feedback_layers(workload)
@@ -246,12 +252,19 @@ def row_splits(draw: st.DrawFn, workload: Workload, cluster: Cluster) -> Plan:
             if layer.name in loop:
                 shares[size] = owned
         anywhere = layer.projection_size is not None
+        everywhere = {
+            s.name for s in program.stages if s.name != "h" and not anywhere and draw(st.booleans())
+        }
         for product in program.products:
             height, width = matrix_shape(layer, product)
-            if anywhere or (product.operand == "x" and layer.name not in loop):
+            if anywhere or product.operand == ("h" if layer.name in loop else "x"):
                 for rows in draw(cuts(height)):
                     for cols in draw(cuts(width)):
                         blocks.append(Block(layer.name, product.matrix, rows, cols, draw(device)))
+                continue
+            if product.stage in everywhere:
+                owners = sorted({owner for _, owner in owned})
+                blocks += [Block(layer.name, product.matrix, (0, height), (0, width), on) for on in owners]
                 continue
             for rows, owner in owned:
                 for start, stop in draw(cuts(rows[1] - rows[0], 2)):
@@ -260,12 +273,14 @@ def row_splits(draw: st.DrawFn, workload: Workload, cluster: Cluster) -> Plan:
         for stage in program.stages:
             height = stage_size(layer, stage.name)
             made = [(rows, draw(device)) for rows in draw(cuts(height))] if anywhere else owned
+            if stage.name in everywhere:
+                made = [((0, height), owner) for owner in sorted({owner for _, owner in owned})]
             vectors += [VectorRange(layer.name, stage.name, rows, owner) for rows, owner in made]
     return Plan(
         "by rows",
         tuple(blocks),
         tuple(vectors),
-        draw(groupings(cluster.fpgas)),
+        draw(groupings(cluster)),
         software_pipelined=draw(st.sampled_from([frozenset(), pipelinable(workload)])),
         streamed=draw(streamings(workload)),
         wavefront=draw(st.booleans()),

@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from bench.bounds.limits import Limits
-from bench.plans.cells import cell_program
+from bench.plans.cells import Product, Stage, cell_program
 from bench.workloads.model import Layer, Workload, feedback_layers
 
 
 @dataclass(frozen=True, slots=True)
-class Recurrence:
-    """A vector that depends on itself, product by product, in each of ``rounds`` and once before.
+class Step:
+    """A product of a series, between two exchanges or without one before it.
 
-    ``size``: its elements. ``columns`` of the matrices. ``passages``: for each product of the series,
-    rows an element and cycles behind it. ``rows``: of all recurrent products of a round, rows an
-    element for each operand. ``chained``: passages that end in vector instructions of their own.
-    ``first``: the earliest cycle in which an element is there. ``tail``: cycles behind the last one.
+    ``rows``: rows an element of its vector. ``beside``: rows an element of the products with the same
+    operand that the series does not wait for. ``after``: cycles behind it. ``chained``: it is fed by
+    vector instructions of their own. ``everywhere``: each owner makes all rows. ``local``: each owner
+    has the whole operand.
+    """
+
+    rows: int
+    beside: int
+    after: int
+    chained: bool
+    everywhere: bool = False
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """A vector of ``size`` elements that depends on itself in each of ``rounds`` and once before.
+
+    ``columns``: of the matrices. ``series``: the products of a round. ``first``: the earliest cycle in
+    which an element is there. ``tail``: cycles behind the last one.
     """
 
     size: int
     columns: int
-    passages: tuple[tuple[int, int], ...]
-    rows: tuple[int, ...]
-    chained: int
+    series: tuple[Step, ...]
     rounds: int
-    first: int
-    tail: int
+    first: int = 0
+    tail: int = 0
 
 
 def recurrences(layers: tuple[Layer, ...], workload: Workload, limits: Limits) -> list[Recurrence]:
@@ -35,23 +50,31 @@ def recurrences(layers: tuple[Layer, ...], workload: Workload, limits: Limits) -
     firsts, _ = limits.heads(layers, inputs)
     tails = limits.tails(layers, inputs)
     loops = feedback_layers(workload)
-    found: dict[tuple[object, ...], Recurrence] = {}
     around = [layer for layer in layers if layer.name in loops]
+    found: dict[Recurrence, Recurrence] = {}
     if len(loops) > 1 and _alike(around):
-        shape = _shape(around[0], "x", limits)
-        first, last = around[0], around[-1]
-        rounds = len(around) * first.steps - 1
-        made = Recurrence(*shape, rounds, firsts[first.name], tails[last.name])
-        found["loop",] = made
+        low, top = around[0], around[-1]
+        rounds = len(around) * low.steps - 1
+        made = Recurrence(low.output_size, low.input_size, _series(low, "x", limits), rounds)
+        found[made] = replace(made, first=firsts[low.name], tail=tails[top.name])
     for layer in layers:
-        if (layer.name in loops and len(loops) > 1) or layer.cell == "linear" or layer.projection_size:
+        looped = layer.name in loops and len(loops) > 1
+        if looped or layer.cell == "linear" or layer.projection_size:
             continue
-        shape = _shape(layer, "h", limits)
-        made = Recurrence(*shape, layer.steps - 1, firsts[layer.name], tails[layer.name])
-        key = (shape, layer.steps)
-        if key not in found or found[key].first + found[key].tail < made.first + made.tail:
-            found[key] = made
+        size = layer.output_size
+        made = Recurrence(size, size, _series(layer, "h", limits), layer.steps - 1)
+        known = found.get(made, made)
+        if made not in found or known.first + known.tail < firsts[layer.name] + tails[layer.name]:
+            found[made] = replace(made, first=firsts[layer.name], tail=tails[layer.name])
     return list(found.values())
+
+
+def with_replicas(recurrence: Recurrence) -> Recurrence | None:
+    """The same if each owner makes all of the stage before h; None: there is none."""
+    if len(recurrence.series) != 2:
+        return None
+    before, last = recurrence.series
+    return replace(recurrence, series=(replace(before, everywhere=True), replace(last, local=True)))
 
 
 def _alike(loop: list[Layer]) -> bool:
@@ -72,23 +95,27 @@ def _alike(loop: list[Layer]) -> bool:
     return True
 
 
-def _shape(
-    layer: Layer, operand: str, limits: Limits
-) -> tuple[int, int, tuple[tuple[int, int], ...], tuple[int, ...], int]:
-    """Size, columns, passages, rows and chained passages of the recurrence from ``operand`` to h."""
+def _series(layer: Layer, operand: str, limits: Limits) -> tuple[Step, ...]:
+    """The products from ``operand`` to h, one after the other."""
+    products = cell_program(layer).products
+    steps = list(_steps(layer, operand))
+    chained = [stage.chain > 0 for stage, _ in steps]
+    return tuple(
+        Step(
+            rows=len(made),
+            beside=sum(product.operand == made[0].operand for product in products) - len(made),
+            after=limits.drain + stage.chain * limits.vectors,
+            chained=fed,
+        )
+        for (stage, made), fed in zip(steps, [chained[-1], *chained], strict=False)
+    )
+
+
+def _steps(layer: Layer, operand: str) -> Iterator[tuple[Stage, list[Product]]]:
+    """Stages with the products that they wait for, from ``operand`` on."""
     program = cell_program(layer)
-    passages = []
-    chained = 0
-    source = operand
     for stage in program.stages:
-        rows = sum(p.stage == stage.name and p.operand == source for p in program.products)
-        if rows:
-            passages.append((rows, limits.drain + stage.chain * limits.vectors))
-            source = stage.name
-            chained += stage.chain > 0
-    counted: dict[str, int] = {}
-    for product in program.products:
-        if product.operand == operand or (operand == "h" and product.operand != "x"):
-            counted[product.operand] = counted.get(product.operand, 0) + 1
-    columns = layer.input_size if operand == "x" else layer.output_size
-    return layer.output_size, columns, tuple(passages), tuple(counted.values()), chained
+        made = [p for p in program.products if (p.stage, p.operand) == (stage.name, operand)]
+        if made:
+            yield stage, made
+            operand = stage.name

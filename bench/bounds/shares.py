@@ -21,14 +21,12 @@ Number = TypeVar("Number", int, Ints)
 MOST_SIZES = 72
 """Intervals that an owner's number of elements is divided into, at most."""
 
-NEVER = 1 << 60
-"""More cycles than anything takes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What counts of the cluster. ``near``, ``middle``: as in `MOST_NEAR`, not above ``devices``.
+    """What counts of the cluster.
 
+    Up to ``near`` devices are all neighbours; of more, two have a round trip of ``farther`` hops.
     ``wire_per_element``: cycles on a link. ``hidden``: so many of a message's may have gone by when
     the last element is complete.
     """
@@ -40,7 +38,7 @@ class Rules:
     crossing: int
     devices: int
     near: int
-    middle: int
+    farther: int
     wire_per_element: float
     hidden: int
 
@@ -101,106 +99,102 @@ def alone(recurrence: Recurrence, rules: Rules) -> int:
     """Cycles if one device owns all elements."""
     whole = rules.words_of(recurrence.columns)
     size = recurrence.size
-    own = whole * sum(rules.blocks(rows * size) for rows in recurrence.rows)
-    series = sum(rules.blocks(rows * size) * whole + after for rows, after in recurrence.passages)
-    behind = recurrence.passages[-1][1]
+    own = whole * sum(rules.blocks((step.rows + step.beside) * size) for step in recurrence.series)
+    series = sum(rules.blocks(step.rows * size) * whole + step.after for step in recurrence.series)
+    behind = recurrence.series[-1].after
     start = max(recurrence.first, own + behind)
     return start + recurrence.rounds * max(own + behind, series) + recurrence.tail
 
 
 class _Costs:
-    """Costs of owners by their sizes: arrays over intervals of sizes; matrices [large, second]."""
+    """Costs of owners by their sizes: arrays over intervals of sizes; matrices [large, second].
+
+    The first index of ``block``, ``waiting``, ``own``, ``loop`` and ``start``: whether the products are cut.
+    """
 
     def __init__(self, recurrence: Recurrence, rules: Rules) -> None:
         self.recurrence, self.rules = recurrence, rules
-        size = recurrence.size
-        step = max(rules.engines // max(recurrence.rows), 1)
+        size, series = recurrence.size, recurrence.series
+        step = max(rules.engines // max(step.rows + step.beside for step in series), 1)
         step *= -(-size // (step * MOST_SIZES))
         edges = np.append(np.arange(0, size, step), size)
         self.least, self.most = edges[:-1] + 1, edges[1:]
-        self.after = sum(after for _, after in recurrence.passages)
-        self.hop = rules.crossing * len(recurrence.passages)
-        whole = rules.words_of(recurrence.columns)
+        self.after = sum(step.after for step in series)
+        self.hop = rules.crossing * sum(not step.local for step in series)
+        self.whole = rules.words_of(recurrence.columns)
         others = rules.words_of(np.maximum(size - self.most, 1))
-        in_two = np.maximum(rules.words_of(self.least) + others, whole + rules.overhead)
-        # a block of each row, and the same in two parts, own columns and others'
-        self.block = np.stack([np.broadcast_to(whole, in_two.shape), in_two])
-        self.waiting = self._series(self.least) * np.stack([np.broadcast_to(whole, others.shape), others])
-        own = sum(rules.blocks(rows * self.least) for rows in recurrence.rows)
-        self.own = own * self.block
-        behind = recurrence.passages[-1][1]
-        self.loop = np.maximum(self.own + behind, self._series(self.least) * self.block + self.after)
-        self.start = np.maximum(self.own + behind, recurrence.first)
-        self.late = recurrence.chained * rules.late(self.least)
+        in_two = np.maximum(rules.words_of(self.least) + others, self.whole + rules.overhead)
+        block = np.stack([np.full_like(in_two, self.whole), in_two])
+        self.waiting = self._series(np.stack([block[0], others]))
         # [receiver, sender]: what waits for the sender's columns alone
-        self.far = self._series(self.least)[:, None] * rules.words_of(self.least)[None, :]
+        self.far = self._series(rules.words_of(self.least)[:, None]).T
+        self.own = self._series(block, beside=True)
+        self.behind = series[-1].after
+        self.loop = np.maximum(self.own + self.behind, self._series(block) + self.after)
+        self.start = np.maximum(self.own + self.behind, recurrence.first)
+        late = rules.late(self.least)
+        self.late = late * sum(step.chained and not step.local for step in series)
         second = np.arange(len(self.least))
         self.possible = (second[None, :] <= second[:, None]) & self._reaches(rules.devices - 1)
 
-    def _series(self, sizes: Ints) -> Ints:
-        """Row blocks of all products of the series, one after the other."""
-        made = [self.rules.blocks(rows * sizes) for rows, _ in self.recurrence.passages]
-        total: Ints = np.sum(made, axis=0)
+    def _series(self, block: Ints, *, beside: bool = False) -> Ints:
+        """Cycles of all products of the series, if a block of what crosses takes ``block``.
+
+        ``beside``: with the products beside the series. Sizes are along the last axis.
+        """
+        total: Ints = np.zeros_like(block)
+        for step in self.recurrence.series:
+            rows = step.rows * (
+                np.full_like(self.least, self.recurrence.size) if step.everywhere else self.least
+            )
+            if beside:
+                rows = rows + step.beside * self.least
+            total = total + self.rules.blocks(rows) * (self.whole if step.local else block)
         return total
 
-    def _reaches(self, others: int, more: int = 0) -> NDArray[np.bool_]:
-        """Whether the largest owner, ``others`` like the second and ``more`` elements can be all of them."""
-        total = self.most[:, None] + others * self.most[None, :] + more
-        reached: NDArray[np.bool_] = total >= self.recurrence.size
+    def _reaches(self, others: int) -> NDArray[np.bool_]:
+        """Whether the largest owner and ``others`` like the second can have all elements."""
+        reached: NDArray[np.bool_] = self._missing() <= others * self.most[None, :]
         return reached
 
+    def _missing(self) -> Ints:
+        missing: Ints = self.recurrence.size - self.most[:, None]
+        return missing
+
     def pair(self, cut_large: bool, cut_second: bool) -> tuple[Ints, Ints]:
-        """Cycles that the two largest owners impose, and what cutting their products in two adds a step."""
+        """Cycles that the two largest owners impose, and what they add to the work of a step.
+
+        They add to it by cutting their products in two, and by making rows that others make too.
+        """
         rounds = self.recurrence.rounds
         large, second = int(cut_large), int(cut_second)
         to_large = np.minimum(self.waiting[large][:, None], self.hop + self.far) + self.late[None, :]
         to_second = np.minimum(self.waiting[second][None, :], self.hop + self.far.T) + self.late[:, None]
         both = 2 * (self.after + self.hop) + to_large + to_second
-        starts = self.start[large][:, None] + self.start[second][None, :]
+        # no message has been late before the first element
+        start = np.maximum(self.own + self.behind, self.recurrence.first - self.late)
+        starts = start[large][:, None] + start[second][None, :]
         each = self.start + rounds * self.loop
         cycles = np.maximum(_up(starts + rounds * both, 2), each[large][:, None])
-        more = self.own - self.own[0]
-        return np.maximum(cycles, each[second][None, :]), more[large][:, None] + more[second][None, :]
+        cut = self.own - self.own[0]
+        more = cut[large][:, None] + cut[second][None, :] + self._replicas()
+        return np.maximum(cycles, each[second][None, :]), more
+
+    def _replicas(self) -> Ints:
+        """Cycles a step of rows that every owner but one makes besides."""
+        size = self.recurrence.size
+        rows = sum(step.rows for step in self.recurrence.series if step.everywhere)
+        others: Ints = np.maximum(-(-self._missing() // self.most[None, :]), 1)
+        return others * ((rows * size // self.rules.engines) * self.rules.passes * self.whole)
 
     def apart(self) -> Ints:
-        """Cycles that owners impose which are not all neighbours: the least over how many there are."""
-        rules, rounds = self.rules, self.recurrence.rounds
-        devices, near, middle = rules.devices, rules.near, rules.middle
-        distant = 2 * (self.after + len(self.recurrence.passages) * rules.passes * (1 + rules.overhead))
-        distant = self.recurrence.first + _up(rounds * (distant + 4 * self.hop), 2)
-        least = np.full(self.possible.shape, distant if devices > middle else NEVER)
-        if middle > near:
-            sizes = np.searchsorted(self.least * (near + 1), self.recurrence.size, side="right")
-            for small in range(int(sizes)):
-                rest = (middle - near) * int(self.most[small])
-                possible = self._reaches(near - 1, rest)
-                least = np.where(possible, np.minimum(least, self._middle(small)), least)
-        return np.where(self._reaches(near - 1), 0, least)
-
-    def _middle(self, small: int) -> Ints:
-        """Of the ``near`` + 1 largest owners two pairs are three hops apart; ``small``: the least one's size.
-
-        One of these pairs has the second largest owner in it, or the largest.
-        """
-        second = np.maximum(np.arange(len(self.most)), small)[None, :]
-        large = np.arange(len(self.most))[:, None]
-        lowest = self._lowest(self.waiting[1])
-        small_waits = np.minimum(lowest[small, large], self.hop + self.far[small, second])
-        second_waits = np.minimum(
-            lowest[np.minimum(second, large), large], self.hop + self.far[second, small]
-        )
-        both = np.minimum(self.far[second, small] + small_waits, self.far[small, second] + second_waits)
-        both += self.late[second] + self.late[small]
-        starts = self.start[0][second] + self.start[0][small]
-        period = 2 * self.after + 3 * self.hop + both
-        return _up(starts + self.recurrence.rounds * period, 2)
-
-    def _lowest(self, costs: Ints) -> Ints:
-        """[from, to] -> the least of ``costs`` over these intervals, both included."""
-        count = len(costs)
-        spread = np.where(np.tri(count, dtype=bool).T, costs[None, :], NEVER)
-        lowest: Ints = np.minimum.accumulate(spread, axis=1)
-        return lowest
+        """Cycles that owners impose who are not all neighbours, where so few cannot have all elements."""
+        rules, recurrence = self.rules, self.recurrence
+        trip = 2 * self.after + rules.farther * self.hop
+        trip += 2 * len(recurrence.series) * rules.passes * (1 + rules.overhead)
+        distant = recurrence.first + -(-recurrence.rounds * trip // 2)
+        cycles: Ints = np.where(self._reaches(rules.near - 1), 0, distant)
+        return cycles
 
 
 def _up(number: Number, by: int) -> Number:
