@@ -66,11 +66,16 @@ BATTERY = {
 PAPER = load_profile("s10-gx2800-dac20")
 
 
+def needs(package: str) -> None:
+    """Skip the test where the package is missing."""
+    pytest.importorskip(package, reason=f"{package} is not installed (`make field`)")
+
+
 def planner(variant: str) -> Any:
     """The variant's plan function with its parameters; skips where a package is missing."""
     name, parameters, package = VARIANTS[variant]
     if package:
-        pytest.importorskip(package, reason=f"{package} is not installed (`make field`)")
+        needs(package)
     return partial(load_example(name).plan, **parameters)
 
 
@@ -173,7 +178,7 @@ SMALL_MODELS = {
 @pytest.mark.parametrize("name", SMALL_MODELS)
 def test_sharding_is_optimal(name: str, latency_ns: float, memory: float | None) -> None:
     """No choice of shardings costs less, in the ILP's own model; also where weights must be split."""
-    pytest.importorskip("ortools", reason="ortools is not installed (`make field`)")
+    needs("ortools")
     workload, ilp = SMALL_MODELS[name], load_example("alpa_ilp")
     model = ilp.make_model(workload, Cluster(small_profile(latency_ns), 3))
     model.most_weights = int(memory * workload.weights) if memory else None
@@ -187,7 +192,7 @@ def test_sharding_is_optimal(name: str, latency_ns: float, memory: float | None)
 
 def test_slow_links_are_not_used() -> None:
     """Where a gather costs more than all products, everything stays on one device; with fast links not."""
-    pytest.importorskip("ortools", reason="ortools is not installed (`make field`)")
+    needs("ortools")
     plan = load_example("alpa_ilp").plan
     assert plan(SMALL_MODELS["lstm"], Cluster(small_profile(1e6), 4)).devices == (0,)
     assert plan(SMALL_MODELS["lstm"], Cluster(small_profile(0.0, 0.0), 4)).devices == (0, 1, 2, 3)
@@ -195,7 +200,7 @@ def test_slow_links_are_not_used() -> None:
 
 def test_sharding_that_fits_nowhere_is_refused() -> None:
     """Less memory than the least share of the weights: unsupported, with the reason."""
-    pytest.importorskip("ortools", reason="ortools is not installed (`make field`)")
+    needs("ortools")
     tiny = replace(small_profile(), weight_memory_bytes=100)
     with pytest.raises(Unsupported, match="no sharding fits"):
         load_example("alpa_ilp").plan(SMALL_MODELS["lstm"], Cluster(tiny, 4))
@@ -215,7 +220,7 @@ def test_folded_graph_weighs_all_work() -> None:
 @pytest.mark.parametrize("tool", ["metis", "mt-kahypar"])
 def test_folded_cut_keeps_layers_whole(tool: str) -> None:
     """Between layers h passes once; inside one it is gathered: a balanced cut is one of layers."""
-    pytest.importorskip({"metis": "pymetis", "mt-kahypar": "mtkahypar"}[tool])
+    needs({"metis": "pymetis", "mt-kahypar": "mtkahypar"}[tool])
     workload, cluster = load_workload("dac20/encoder-8"), make_cluster(PAPER, 4, "ring")
     plan = load_example("graph_cut").plan(workload, cluster, tool=tool)
     assert plan.groups == ((0,), (1,), (2,), (3,))
@@ -224,7 +229,7 @@ def test_folded_cut_keeps_layers_whole(tool: str) -> None:
 @pytest.mark.parametrize("tool", ["metis", "mt-kahypar"])
 def test_unrolled_cut_is_across_time(tool: str) -> None:
     """Every row block has steps in several parts, and after the vote devices are left without work."""
-    pytest.importorskip({"metis": "pymetis", "mt-kahypar": "mtkahypar"}[tool])
+    needs({"metis": "pymetis", "mt-kahypar": "mtkahypar"}[tool])
     workload, cluster = load_workload("dac20/lstm-2048"), make_cluster(PAPER, 4, "ring")
     plan = load_example("graph_cut").plan(workload, cluster, tool=tool, form="unrolled")
     assert "72 of 72 row ranges are on several parts over time" in plan.notes
@@ -233,7 +238,7 @@ def test_unrolled_cut_is_across_time(tool: str) -> None:
 
 def test_rows_of_a_device_are_consecutive() -> None:
     """However the tool has scattered a layer's rows, each device gets one range of h."""
-    pytest.importorskip("pymetis", reason="pymetis is not installed (`make field`)")
+    needs("pymetis")
     workload = Workload("projection", (Layer("a", "lstm", 64, 96, 5, projection_size=32),))
     plan = load_example("graph_cut").plan(workload, Cluster(small_profile(), 4))
     for stage in ("mem", "h"):
