@@ -14,7 +14,9 @@ JOBS    ?= 2
 TORCH   ?= 2.13.0
 # PyTorch's newer ONNX exporter needs it.
 ONNXSCRIPT ?= 0.7.2
-LOCKS   := requirements.lock bootstrap.lock
+# For the partitioners in examples/: the tools, and what they need that requirements.lock has not.
+FIELD   := mtkahypar ortools pymetis absl-py immutabledict
+LOCKS   := requirements.lock bootstrap.lock field.lock
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 # Tools start each other by name (snakemake starts `bench` and `papermill`): .venv comes first.
 RUN     := PATH="$(CURDIR)/$(BIN):$$PATH"
@@ -35,7 +37,7 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_SYSTEM_CERTS = true
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce test test-data lint bench torch lock clean distclean
+.PHONY: help env reproduce test test-data lint bench torch field lock clean distclean
 # A half-made stamp would pass for a finished step.
 .DELETE_ON_ERROR:
 
@@ -45,6 +47,7 @@ help:
 	@echo 'make bench       time the benchmarks in tests/benchmarks'
 	@echo 'make lint        linters and types only'
 	@echo 'make torch       add PyTorch, with which some tests compare  (not locked; TORCH=... picks the version)'
+	@echo 'make field       add METIS, Mt-KaHyPar and OR-Tools, which partitioners in examples/ need'
 	@echo 'make env         the locked environment in .venv  (PY=... picks the interpreter)'
 	@echo 'make lock        write the locks again  (ARGS=--upgrade takes newer versions)'
 	@echo 'make clean       remove what runs write;  make distclean: and .venv'
@@ -70,6 +73,7 @@ lint: env
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/mypy --no-error-summary $(wildcard examples/partitioners/*.py)
 	@$(BIN)/snakefmt --check --compact-diff Snakefile
 
 env: $(VENV)/.stamp
@@ -97,11 +101,19 @@ torch: env
 	@$(BIN)/python -c 'import onnxscript' 2>/dev/null || \
 	  $(BIN)/python -m pip install -qq --upgrade-strategy only-if-needed 'onnxscript==$(ONNXSCRIPT)'
 
-# The locks are replaced only when both are complete and hold no address of an index.
+# Without what they depend on: OR-Tools asks for an older protobuf than the lock has, and works with the newer.
+field: $(VENV)/.field
+
+$(VENV)/.field: $(VENV)/.stamp field.lock
+	@$(BIN)/python -m pip install -qq --no-deps --require-hashes --only-binary :all: -r field.lock
+	@touch $@
+
+# The locks are replaced only when all are complete and hold no address of an index.
 lock: $(VENV)/.bootstrap
 	@for f in $(LOCKS); do cp $$f $(VENV)/$$f; done
 	@$(COMPILE) $(ARGS) --group dev --group build -o $(VENV)/requirements.lock pyproject.toml
 	@echo uv | $(COMPILE) $(ARGS) --constraint $(VENV)/requirements.lock -o $(VENV)/bootstrap.lock -
+	@printf '%s\n' $(FIELD) | $(COMPILE) $(ARGS) --no-deps -o $(VENV)/field.lock -
 	@! grep -nE '://|--(extra-)?index|find-links' $(addprefix $(VENV)/,$(LOCKS))
 	@for f in $(LOCKS); do cmp -s $(VENV)/$$f $$f || { cp $(VENV)/$$f $$f; echo "$$f changed"; }; done
 

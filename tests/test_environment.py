@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from rattler import MatchSpec
 
-LOCKS = ["requirements.lock", "bootstrap.lock"]
+LOCKS = ["requirements.lock", "bootstrap.lock", "field.lock"]
 FIXED = ["jupyter", "numpy", "pandas", "pytest-benchmark", "snakemake"]
 # `==` to the end of the line is the version and, after a semicolon, its environment marker.
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)(?P<rest>[^\\]*)")
@@ -96,6 +96,17 @@ def test_both_locks_agree(root: Path) -> None:
     locked = _pins(root / "requirements.lock")
     for name, versions in _pins(root / "bootstrap.lock").items():
         assert locked[name] == versions
+
+
+def test_tools_of_the_field_are_locked_apart(root: Path) -> None:
+    """`make field` adds the extra's packages at versions it allows, and changes none of the environment's."""
+    pins = _pins(root / "field.lock")
+    for text in _project(root)["project"]["optional-dependencies"]["field"]:
+        requirement = Requirement(text)
+        versions = pins.get(canonicalize_name(requirement.name), [])
+        assert versions, f"{requirement} is not in field.lock: run `make lock`"
+        assert all(version in requirement.specifier for version in versions)
+    assert not pins.keys() & _pins(root / "requirements.lock").keys()
 
 
 def test_conda_file_parses_strictly(root: Path) -> None:

@@ -48,7 +48,7 @@ def test_links_lead_somewhere(page: str) -> None:
 def test_named_files_exist(page: str) -> None:
     """Paths in the text exist; globs match something."""
     kept = "reports/(?:expected|published|templates)"
-    folders = f"bench|config|docs|hw_profiles|models|notebooks|profiles|tests|{kept}"
+    folders = f"bench|config|docs|examples|hw_profiles|models|notebooks|profiles|tests|{kept}"
     for path in re.findall(rf"`((?:{folders})/[\w./*-]*)`", read(page)):
         found = list(ROOT.glob(path)) if "*" in path else [p for p in [ROOT / path] if p.exists()]
         assert found or path in WRITTEN, path
