@@ -1,4 +1,4 @@
-"""The search of `full` watched: each plan that is better in the whole run, as soon as it is known."""
+"""The search of `full` watched: each better plan, as soon as it is known."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.bounds import fewest_devices_for_memory, lower_bound
-from bench.errors import DoesNotFit, Unsupported
-from bench.evaluate import emulated_cycles
+from bench.errors import Unsupported
 from bench.hardware.profile import Cluster
 from bench.partitioners.search import search
 from bench.partitioners.space import Candidate, build
@@ -20,7 +19,7 @@ from bench.workloads.model import Workload
 
 @dataclass(frozen=True)
 class Improvement:
-    """A plan faster than all before it, by the cycles of the whole run.
+    """A plan faster than all before it.
 
     ``seconds``: since the search began.
     """
@@ -55,37 +54,26 @@ def watch(
 ) -> Ending:
     """Search until the end or until ``stop`` says so; ``found`` is called with each improvement.
 
-    ``least``: cycles of the whole run to beat. The search compares shortened runs; what is faster there
-    counts only if it is in the whole run too.
+    ``least``: cycles to beat.
     """
     bound = lower_bound(workload, cluster).cycles
     stop.has_result = least is not None
-
-    def attempt(candidate: Candidate, emulated: int) -> None:
-        nonlocal least
-        plan = build(workload, candidate, (f"best of {counted(emulated, 'candidate')}: {candidate}",))
-        validate(plan, workload, cluster)
-        try:
-            cycles = emulated_cycles(workload, cluster, plan)
-        except DoesNotFit:  # the shortened run leaves phases out, and their weights with them
-            return
-        if least is None or cycles < least:
-            least = cycles
-            latency_s = cycles / (cluster.profile.clock_mhz * 1e6)
-            found(Improvement(stop.seconds, cycles, latency_s, cycles / bound, candidate, plan))
-            stop.has_result = True
 
     layouts = candidates = 0
     steps = search(workload, cluster)
     while (progress := stop.take(steps)) is not None:
         layouts, candidates = progress.layouts, len(progress.ranked)
-        if not progress.finished:
-            attempt(progress.best, candidates)
+        if progress.finished:
+            return Ending("", stop.seconds, layouts, candidates)
+        candidate, cycles = progress.ranked[0]
+        if least is not None and cycles >= least:
             continue
-        for candidate, _ in progress.ranked:
-            if least is None:  # the best of the shortened run did not fit in the whole one
-                attempt(candidate, candidates)
-        return Ending("", stop.seconds, layouts, candidates)
+        least = cycles
+        plan = build(workload, candidate, (f"best of {counted(candidates, 'candidate')}: {candidate}",))
+        validate(plan, workload, cluster)
+        latency_s = cycles / (cluster.profile.clock_mhz * 1e6)
+        found(Improvement(stop.seconds, cycles, latency_s, cycles / bound, candidate, plan))
+        stop.has_result = True
     return Ending(stop.why, stop.seconds, layouts, candidates)
 
 

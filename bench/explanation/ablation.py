@@ -17,7 +17,7 @@ from bench.workloads.model import Workload
 class Ablation:
     """The best that a search without ``idea`` finds; None if nothing fits then.
 
-    ``cycles`` are those of the whole run.
+    ``cycles``: None if it finds none.
     """
 
     idea: str
@@ -32,6 +32,7 @@ def ideas_used(candidate: Candidate) -> tuple[str, ...]:
         "groups": len(splits) > 1,
         "helpers": any(split.kind in ("spread", "reset") and split.core < split.devices for split in splits),
         "splits": any(split.kind in ("sources", "grid", "columns", "gates") for split in splits),
+        "mesh": any(split.kind == "mesh" for split in splits),
         "replicas": any(split.kind == "reset" for split in splits),
         "pipelining": schedule.pipelined,
         "streaming": schedule.parts is not None,

@@ -16,7 +16,7 @@ from bench.workloads.model import Workload
 
 @dataclass(frozen=True)
 class Chosen:
-    """A candidate of the search, with the figures of the whole run."""
+    """A candidate of the search, with its figures."""
 
     candidate: Candidate
     figures: Figures
@@ -46,12 +46,8 @@ def compare(workload: Workload, cluster: Cluster) -> Comparison:
         raise Unsupported("no plan of the search space fits the devices' memory")
     progress = steps[-1]
     winner = _chosen(progress.best, workload, cluster)
-    if winner is None:
-        raise Unsupported(
-            f"the best plan, {progress.best}, does not fit the devices' memory in the whole run"
-        )
     others = (c for c, _ in progress.ranked if c.layout != progress.best.layout)
-    runner_up = next(filter(None, (_chosen(other, workload, cluster) for other in others)), None)
+    runner_up = next((_chosen(other, workload, cluster) for other in others), None)
     return Comparison(
         progress, winner, runner_up, best_conventional(workload, cluster), lower_bound(workload, cluster)
     )
@@ -70,8 +66,5 @@ def best_conventional(workload: Workload, cluster: Cluster) -> tuple[str, Figure
     return best
 
 
-def _chosen(candidate: Candidate, workload: Workload, cluster: Cluster) -> Chosen | None:
-    try:
-        return Chosen(candidate, figures(build(workload, candidate), workload, cluster))
-    except DoesNotFit:
-        return None
+def _chosen(candidate: Candidate, workload: Workload, cluster: Cluster) -> Chosen:
+    return Chosen(candidate, figures(build(workload, candidate), workload, cluster))

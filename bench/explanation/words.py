@@ -25,6 +25,8 @@ def describe_split(split: Split) -> str:
         recurrent = counted(rest[0], "device")
         return f"input products on {counted(first, 'device')} and all others on {recurrent}"
     helpers = f"and {counted(rest[0], 'helper')} with products that are known early" if rest[0] else ""
+    if split.kind == "mesh" and split.core == split.devices:
+        return f"rows over {first} devices, each cabled to each"
     if split.kind == "reset":
         core = f"a core of {first} devices that each compute the reset gate whole"
     else:

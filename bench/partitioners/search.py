@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bench.errors import DoesNotFit, InvalidPlan
 from bench.evaluate import emulated_cycles
@@ -12,10 +12,7 @@ from bench.hardware.profile import Cluster
 from bench.partitioners.floors import floor
 from bench.partitioners.space import ALL, Candidate, Layout, build, layouts, schedules
 from bench.partitioners.uneven import uneven_layouts
-from bench.workloads.model import Layer, Workload, phases
-
-SEARCH_STEPS = 24
-"""Time steps of the runs that the search compares: enough for a steady state."""
+from bench.workloads.model import Workload
 
 REFINED = 4
 """Layouts, the best ones of different times, that are tried with all schedules."""
@@ -28,9 +25,8 @@ SMALL = 2
 class Progress:
     """What a search knows: the candidates emulated so far, fastest first, with their cycles.
 
-    The cycles are those of the shortened run that candidates are compared by (`shortened`).
-    ``floors``: layouts with the cycles that none of their schedules beats; those not emulated were
-    left out because their floor is no better than the best found.
+    ``layouts`` in the space; those not emulated were left out because their floor is no better than the
+    best found.
     """
 
     ranked: tuple[tuple[Candidate, int], ...]
@@ -60,13 +56,12 @@ def search(workload: Workload, cluster: Cluster, ideas: frozenset[str] = ALL) ->
     until no floor is below the best time. The best layouts are then tried with all schedules; those of
     small networks all of them, as far as floors allow a better time. The order is the same in each run.
     """
-    short = shortened(workload)
-    first, *others = schedules(short, ideas)
-    space = [*layouts(short, cluster.fpgas, ideas), *uneven_layouts(short, cluster, ideas)]
+    first, *others = schedules(workload, ideas)
+    space = [*layouts(workload, cluster.fpgas, ideas), *uneven_layouts(workload, cluster, ideas)]
     floors: dict[Layout, int] = {}
     for layout in space:
         with suppress(InvalidPlan):  # a ring that cards have no ports for
-            floors[layout] = floor(layout, short, cluster)
+            floors[layout] = floor(layout, workload, cluster)
     found: dict[Candidate, int] = {}
 
     def attempt(candidates: Iterable[Candidate]) -> Iterator[Progress]:
@@ -75,7 +70,7 @@ def search(workload: Workload, cluster: Cluster, ideas: frozenset[str] = ALL) ->
             if candidate in found or (least is not None and floors[candidate.layout] >= least):
                 continue
             try:
-                found[candidate] = emulated_cycles(short, cluster, build(short, candidate))
+                found[candidate] = emulated_cycles(workload, cluster, build(workload, candidate))
             except DoesNotFit:
                 continue
             if least is None or found[candidate] < least:
@@ -88,30 +83,8 @@ def search(workload: Workload, cluster: Cluster, ideas: frozenset[str] = ALL) ->
     yield from attempt(Candidate(layout, first) for layout in ordered)
     by_cycles = {cycles: candidate.layout for candidate, cycles in reversed(progress().ranked)}
     best = list(reversed(by_cycles.values()))[:REFINED]
-    if len(short.layers) <= SMALL:
+    if len(workload.layers) <= SMALL:
         best = list(dict.fromkeys((*best, *ordered)))
     yield from attempt(Candidate(layout, schedule) for layout in best for schedule in others)
     if found:
         yield progress(finished=True)
-
-
-def shortened(workload: Workload) -> Workload:
-    """The same graph over fewer time steps, in the same proportions, without last phases that repeat.
-
-    What is compared is the steady state, and phases run one after the other: a phase like the one
-    before it, but for its number of steps, adds nothing to the comparison.
-    """
-    groups = list(phases(workload))
-    while len(groups) > 1 and list(map(_shape, groups[-1])) == list(map(_shape, groups[-2])):
-        groups.pop()
-    kept = [layer for layers in groups for layer in layers]
-    longest = max(layer.steps for layer in kept)
-    if longest > SEARCH_STEPS:
-        kept = [replace(layer, steps=max(1, layer.steps * SEARCH_STEPS // longest)) for layer in kept]
-    return replace(workload, name="", source="", assumptions=(), layers=tuple(kept))
-
-
-def _shape(layer: Layer) -> Layer:
-    """The layer without what tells it from the same one in another phase."""
-    inputs = tuple(replace(feed, producer="") for feed in layer.inputs)
-    return replace(layer, name="", steps=1, inputs=inputs, after=())

@@ -27,6 +27,7 @@ from bench.workloads.model import Layer, Workload, feedback_layers, phases
 IDEAS: Mapping[str, str] = {
     "groups": "layers on device groups of their own",
     "helpers": "recurrent products on a core of few devices, input products spread over helpers",
+    "mesh": "four or five devices cabled each to each, in place of a ring",
     "splits": "columns, grids, gates, input and recurrent products apart, beside rows",
     "replicas": "each device computes a GRU's reset gate whole, which saves an exchange",
     "pipelining": "input products of the next step before this step's exchange",
@@ -62,7 +63,14 @@ class Split:
     @property
     def core(self) -> int:
         """Devices in the group's ring; in some kinds the others only help, beside it."""
-        return self.shape[0] if self.kind in ("spread", "reset") else self.devices
+        return self.shape[0] if self.kind in ("spread", "reset", "mesh") else self.devices
+
+    @property
+    def rings(self) -> list[range]:
+        """Ranks that a ring joins each. A mesh: three in a ring, each of the others cabled to all."""
+        if self.kind == "mesh":
+            return [range(3), *(range(n, n + 1) for n in range(3, self.devices))]
+        return [ranks for ranks in (range(self.core, self.devices), range(self.core)) if ranks]
 
     @property
     def owners(self) -> range:
@@ -74,7 +82,8 @@ class Split:
         return range(self.core)
 
     def __str__(self) -> str:
-        return f"{self.kind} {' + '.join(map(str, self.shape))}".replace(" +", " x", self.kind == "grid")
+        sizes = (" x " if self.kind == "grid" else " + ").join(str(size) for size in self.shape if size)
+        return f"{self.kind} {sizes}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +156,9 @@ class Candidate:
 
 
 def layouts(workload: Workload, fpgas: int, ideas: frozenset[str] = ALL) -> Iterator[Layout]:
-    """All layouts with equal groups, the fewest devices per group last."""
+    """All layouts with equal groups, the fewest devices per group last; devices may be left over."""
     together = max(len(layers) for layers in phases(workload))
     for groups in range(1, min(together, fpgas) + 1 if "groups" in ideas else 2):
-        if groups > 1 and fpgas % groups and groups != together:
-            continue
         for split in splits(workload, min(fpgas // groups, LARGEST_GROUP), ideas):
             yield Layout((split,) * groups)
 
@@ -206,8 +213,8 @@ def cabling(layout: Layout) -> list[list[int]]:
     """
     groups: list[list[int]] = []
     for number, (split, group) in enumerate(zip(layout.splits, layout.members, strict=True)):
-        sides = [side for side in (group[split.core :], group[: split.core]) if side]
-        groups += reversed(sides) if number % 2 else sides
+        rings = [[group[rank] for rank in ranks] for ranks in split.rings]
+        groups += reversed(rings) if number % 2 else rings
     return groups
 
 
@@ -223,6 +230,11 @@ def splits(workload: Workload, most: int, ideas: frozenset[str] = ALL) -> Iterat
             for core in range(1, min(size, 5)):
                 if size - core <= 2 * core:
                     yield Split("spread", (core, size - core))
+    if "mesh" in ideas:
+        for size in (size for size in sizes if size in (4, 5)):
+            yield Split("mesh", (size, 0))
+            if size == 5 and "helpers" in ideas and inputs and recurrent and pipelinable(workload):
+                yield Split("mesh", (4, 1))
     resets = all("rh" in [s.name for s in cell_program(layer).stages] for layer in workload.layers)
     if "replicas" in ideas and resets:
         for size in sizes:
@@ -254,7 +266,7 @@ def own(layer: Layer, split: Split, group: Sequence[int], critical: str) -> Shar
         return own_columns(layer, group)
     if split.kind == "sources":
         return own_sources(layer, group[: split.shape[0]], group[split.shape[0] :])
-    if split.kind == "spread":
+    if split.kind in ("spread", "mesh"):
         return own_spread(layer, core, helpers, critical=critical)
     if split.kind == "reset":
         return own_reset(layer, core, helpers)

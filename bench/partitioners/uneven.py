@@ -38,7 +38,8 @@ def uneven_layouts(workload: Workload, cluster: Cluster, ideas: frozenset[str] =
     if "groups" not in ideas or len(every) > 1 or len(every[0]) < 3 or cluster.fpgas < 3:
         return []
     shares = _shares(every[0], workload, cluster, ideas)
-    return [Layout(share.splits, share.chunks) for share in shares if len(set(share.splits)) > 1]
+    uneven = (Layout(share.splits, share.chunks) for share in shares if len(set(share.splits)) > 1)
+    return list(dict.fromkeys(uneven))
 
 
 def _shares(
@@ -73,7 +74,15 @@ def _shares(
             for devices, shares in enumerate(following[end]):
                 following[end][devices] = sorted(shares, key=lambda share: share.cycles)[:KEPT]
         best = following
-        found += best[len(layers)][fpgas]
+        found += [share for devices in _halves(fpgas) for share in best[len(layers)][devices]]
+    return found
+
+
+def _halves(fpgas: int) -> list[int]:
+    """All devices, half of them, a quarter, ...: so that more devices find what fewer find."""
+    found = [fpgas]
+    while found[-1] > 1:
+        found.append(found[-1] // 2)
     return found
 
 

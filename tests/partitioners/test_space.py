@@ -166,6 +166,7 @@ def test_an_idea_left_out_is_not_used(idea: str) -> None:
     used = {
         "groups": lambda c: len(c.layout.splits) > 1,
         "helpers": lambda c: c.layout.splits[0].kind == "spread",
+        "mesh": lambda c: c.layout.splits[0].kind == "mesh",
         "splits": lambda c: c.layout.splits[0].kind in ("sources", "grid", "columns", "gates"),
         "replicas": lambda c: c.layout.splits[0].kind == "reset",
         "pipelining": lambda c: c.schedule.pipelined,
