@@ -123,6 +123,7 @@ rule tables:
     shell:
         "(python -m bench.results.tables --results {input.results:q} {params.accuracy:q} --out {output:q} &&"
         " python -m bench.results.paper --results {input.results:q} --out {output:q} &&"
+        " python -m bench.results.studies --results {input.results:q} --out {output:q} &&"
         " python -m bench.results.fidelity --results {input.results:q} --out {output:q}) > {log:q} 2>&1"
 
 

@@ -21,6 +21,7 @@ from bench.results.fidelity import fidelity_points, summarize
 from bench.results.fidelity_sets import read_sets
 from bench.results.frames import prepare
 from bench.results.measures import HOLDS, Evidence, Measure, Relation, TablesDiffer
+from bench.results.missed import missed
 from bench.results.numerics import by_experiment
 from bench.results.output import write_csv
 from bench.results.paper import compare, winners
@@ -99,6 +100,7 @@ def gather(results: Path, tables: Path, expected: Path = EXPECTED, published: Pa
         fidelity=summarize(fidelity_points(frame, sets, published), sets),
         numerics=by_experiment(frame),
         beyond=beyond(frame, figures),
+        missed=missed(frame),
         faster_than_bound=int((frame["solved"] & (frame["cycles"] < frame["bound_cycles"])).sum()),
     )
 

@@ -70,6 +70,15 @@ def strategy_key(strategy: str) -> tuple[int, str]:
     return (place, strategy)
 
 
+def chosen_plan(notes: object) -> str:
+    """What the full search chose, from the notes of its plan; empty for other notes.
+
+    >>> chosen_plan("best of 7 layouts, 17 candidates emulated: rows 2; streamed; then rows 1: 1.500 x")
+    'rows 2; streamed'
+    """
+    return str(notes).split("; then ")[0].partition(": ")[2]
+
+
 def single_latency(frame: pd.DataFrame) -> dict[Hashable, float]:
     """Seconds on one FPGA without pipelining, by the values of `BASELINE_SETUP`.
 

@@ -12,6 +12,7 @@ import pandas as pd
 from pydantic import Field
 
 from bench.files import FileModel
+from bench.results.missed import Way
 from bench.results.paper import share_within
 from bench.results.series import Emulated, Key, Point
 
@@ -31,6 +32,8 @@ class Evidence:
     """`bench.results.numerics.by_experiment`."""
     beyond: pd.DataFrame
     """`bench.results.beyond.beyond`."""
+    missed: pd.DataFrame
+    """`bench.results.missed.missed`."""
     faster_than_bound: int
     """Solved rows with fewer cycles than ``bound_cycles``."""
 
@@ -202,6 +205,19 @@ class FasterThanBound(FileModel):
         return float(evidence.faster_than_bound)
 
 
+class FullMisses(FileModel):
+    """Points of full that are slower than a plan which another row shows to be possible for it."""
+
+    measure: Literal["plans that full misses"]
+    way: Way
+
+    def value(self, evidence: Evidence) -> float:
+        """The number of points; NaN if there is no point of full with all its ideas."""
+        if not any(partitioner == "full" for _, _, partitioner, *_ in evidence.rows):
+            return float("nan")
+        return float((evidence.missed["way"] == self.way).sum())
+
+
 class TablesDiffer(FileModel):
     """Tables whose bytes differ from the committed ones (or that are missing on either side)."""
 
@@ -226,6 +242,7 @@ Measure = Annotated[
     | FullSize
     | BeyondPaper
     | FasterThanBound
+    | FullMisses
     | TablesDiffer,
     Field(discriminator="measure"),
 ]

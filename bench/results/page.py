@@ -18,6 +18,7 @@ from bench.results.frames import prepare
 from bench.results.numerics import ACCURACY_NOTE, NUMERICS_NOTE, by_experiment
 from bench.results.output import shown, write_text
 from bench.results.page_parts import Card, Part, Section, Sources, show
+from bench.results.page_studies import studies_section
 from bench.results.published import PUBLISHED
 from bench.results.store import read_results
 
@@ -32,6 +33,7 @@ def build(sources: Sources) -> str:
         _fidelity(sources),
         _paper(sources),
         _winners(sources),
+        studies_section(sources),
         _sweep(sources, "deepbench", "DeepBench", "RNN problems of DeepBench's inference-server set."),
         _sweep(sources, "large", "Large RNNs", "Networks larger than one FPGA's on-chip memory."),
         _speedups(sources),

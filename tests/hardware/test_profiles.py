@@ -62,14 +62,20 @@ def test_shipped_names() -> None:
 def test_links_of_shipped(profile: Profile) -> None:
     """All profiles have the same four links; the ring of the paper is the default of the paper's only.
 
-    One that is no Stratix 10 has measured links of its maker's cards.
+    The paper's profile has two more, which are hypothetical and say so. One that is no Stratix 10 has
+    measured links of its maker's cards.
     """
     if profile.name == "versal-vc1902-projection":
         assert [link.name for link in profile.links] == ["aurora-100g", "ethernet-100g", "host-pcie"]
         return
-    reference = {link.name: link for link in load_profile("s10-gx2800-dac20").links}
-    assert {link.name: link for link in profile.links} == reference
+    paper = {link.name: link for link in load_profile("s10-gx2800-dac20").links}
+    reference = {name: link for name, link in paper.items() if not name.startswith("hypothetical-")}
+    own = paper if profile.name == "s10-gx2800-dac20" else reference
+    assert {link.name: link for link in profile.links} == own
     assert set(reference) == {"dac20-ring", "520n-channel", "ethernet-100g", "host-pcie"}
+    for name, factor in (("hypothetical-quarter", 4), ("hypothetical-fourfold", 0.25)):
+        slower = replace(reference["dac20-ring"], name=name, ns_per_byte=0.17 * factor)
+        assert paper[name] == slower
     default = "dac20-ring" if profile.name == "s10-gx2800-dac20" else "520n-channel"
     assert profile.link().name == default
 

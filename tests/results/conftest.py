@@ -10,15 +10,16 @@ import pytest
 from bench.results.frames import prepare
 from bench.results.store import read_results, write_results
 
-from .factory import fidelity_rows, other_rows, paper_rows
+from .factory import fidelity_rows, other_rows, paper_rows, study_rows
 
 
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with three shards: the paper's experiments, single FPGAs, and the others."""
+    """A folder with four shards: the paper's experiments, single FPGAs, the studies, and the others."""
     folder = tmp_path_factory.mktemp("results")
     write_results(paper_rows(), folder / "paper.parquet")
     write_results(fidelity_rows(), folder / "fidelity.parquet")
+    write_results(study_rows(), folder / "studies.parquet")
     write_results(other_rows(), folder / "other.parquet")
     return folder
 

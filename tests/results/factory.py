@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.experiments import read_profile
+from bench.partitioners.space import IDEAS
 from bench.results.fidelity_sets import read_sets, references
 
 PROFILE = "s10-gx2800-dac20"
@@ -300,4 +301,50 @@ def other_rows() -> list[dict[str, Any]]:
                     reason="60 s limit" if timeout else "",
                 )
             )
+    return rows
+
+
+def study_row(experiment: str, name: str, fpgas: int, seconds: float, **columns: Any) -> dict[str, Any]:
+    """A row of ``full`` for ``dac20/name`` in both directions of a ring; ``ideas`` are its parameters."""
+    ideas = json.dumps(columns.pop("ideas", {}), sort_keys=True)
+    partitioner = columns.pop("partitioner", "full")
+    row = make_row(
+        experiment=experiment,
+        workload=f"dac20/{name}",
+        fpgas=fpgas,
+        partitioner=partitioner,
+        latency_s=seconds,
+    )
+    row |= {"topology": "ring-bidirectional", "link": "dac20-ring", "parameters": ideas} | columns
+    named = "/".join(str(row[column]) for column in ("topology", "link", "link_latency_ns", "parameters"))
+    return row | {"point_id": f"{row['point_id']}/{named}"}
+
+
+def study_rows() -> list[dict[str, Any]]:
+    """A few rows for each study; leaving out ``helpers`` is faster than the full search."""
+    rows = []
+    for n, seconds in ((1, 1e-3), (2, 6e-4), (4, 5e-4), (8, 5e-4)):
+        baseline = {"partitioner": "single"} if n == 1 else {}
+        rows.append(study_row("scaling", "encoder-8", n, seconds, devices_used=min(n, 3), **baseline))
+        if n > 1:
+            ideas = {"software_pipelining": True}
+            rows.append(study_row("scaling", "encoder-8", n, 7e-4, partitioner="full-dac20", ideas=ideas))
+    for latency, seconds in ((100.0, 4e-4), (1000.0, 5e-4)):
+        for partitioner, factor in (("full", 1), ("gate-wise", 2), ("layer-wise", 3)):
+            rows.append(
+                study_row(
+                    "sensitivity-latency-stacks", "encoder-8", 8, factor * seconds, partitioner=partitioner,
+                    link_latency_ns=latency,
+                )
+            )  # fmt: skip
+    for link, seconds in (("hypothetical-quarter", 6e-4), ("dac20-ring", 5e-4)):
+        rows.append(study_row("sensitivity-bandwidth-stacks", "encoder-8", 8, seconds, link=link))
+    for topology in ("switch", "ring"):
+        rows.append(study_row("sensitivity-topology-stacks", "encoder-8", 8, 5e-4, topology=topology))
+    every = "+".join(IDEAS)
+    for ideas, seconds in (
+        ({}, 5e-4), ({"without": every}, 1e-3), ({"only": "pipelining"}, 6e-4), ({"only": "parts"}, 1e-3),
+        ({"without": "pipelining"}, 8e-4), ({"without": "helpers"}, 4.9e-4),
+    ):  # fmt: skip
+        rows.append(study_row("ablation-stacks", "encoder-8", 8, seconds, ideas=ideas))
     return rows

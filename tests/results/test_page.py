@@ -10,8 +10,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.results import fidelity, page, paper, provenance, tables
-from bench.results.figures import deepbench_figures, fidelity_figures, large_figures, paper_figures
+from bench.results import fidelity, page, paper, provenance, studies, tables
+from bench.results.figures import (
+    deepbench_figures,
+    fidelity_figures,
+    large_figures,
+    paper_figures,
+    study_figures,
+)
 from bench.results.figures.paper import FIGURES
 from bench.results.figures.style import house_style
 from bench.results.frames import prepare
@@ -31,10 +37,12 @@ def reports(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     tables.write_tables(results, folder / "tables")
     paper.write_paper(results, folder / "tables")
     fidelity.write_fidelity(results, folder / "tables")
+    studies.write_studies(results, folder / "tables")
     paper_figures(results, folder / "figures")
     fidelity_figures(results, folder / "figures")
     deepbench_figures(results, folder / "figures")
     large_figures(results, folder / "figures")
+    study_figures(results, folder / "figures")
     return folder
 
 
@@ -42,7 +50,7 @@ def test_figures_are_complete_and_carry_no_date(reports: Path) -> None:
     """Each figure is an SVG and a PNG, and nothing in the SVG changes from day to day."""
     names = {path.stem for path in (reports / "figures").glob("*.svg")}
     assert names == {path.stem for path in (reports / "figures").glob("*.png")}
-    assert len(names) == 24
+    assert len(names) == 27
     for path in (reports / "figures").glob("*.svg"):
         text = path.read_text()
         assert "<dc:date>" not in text
@@ -68,6 +76,7 @@ def test_figures_of_other_results_are_drawn_empty(tmp_path: Path) -> None:
     assert large_figures(tmp_path, tmp_path) == {}
     assert deepbench_figures(tmp_path, tmp_path) == {}
     assert fidelity_figures(tmp_path, tmp_path) == {}
+    assert study_figures(tmp_path, tmp_path) == {}
 
 
 class _Links(HTMLParser):
@@ -106,6 +115,8 @@ def test_page_is_self_contained_and_deterministic(results: Path, reports: Path) 
     assert "Fig. 12" in text
     assert "60 s limit" in text
     assert "Set F: intel/fpga-npu, RTL" in text
+    assert "Where more FPGAs stop helping" in text
+    assert "Plans that the full search misses" in text
 
 
 def test_page_without_tables_or_claims(results: Path, tmp_path: Path) -> None:
@@ -113,7 +124,7 @@ def test_page_without_tables_or_claims(results: Path, tmp_path: Path) -> None:
     assert "Provenance" in page.build(page.Sources(results, tmp_path))
 
 
-@pytest.mark.parametrize("name", ["paper_figures", "fidelity", "deepbench", "large_rnns"])
+@pytest.mark.parametrize("name", ["paper_figures", "fidelity", "deepbench", "large_rnns", "studies"])
 def test_notebooks_are_clean_and_run(name: str, results: Path, tmp_path: Path) -> None:
     """Committed without outputs, parameters on top, and every code cell runs with others."""
     book = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())

@@ -1,0 +1,67 @@
+"""Tables of what goes beyond the paper's experiments: scaling, sensitivity to links, ablation of the search.
+
+Example: ``python -m bench.results.studies --results reports/results --out reports/tables``
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from bench.results.ablation import ABLATION_NOTE, ablation
+from bench.results.frames import prepare
+from bench.results.missed import MISSED_NOTE, missed
+from bench.results.output import write_table
+from bench.results.scaling import SCALING_NOTE, scaling
+from bench.results.sensitivity import SENSITIVITY_NOTE, sensitivity
+from bench.results.store import read_results
+
+
+@dataclass(frozen=True)
+class Study:
+    """A table, and how it is made from a prepared frame (`bench.results.frames.prepare`)."""
+
+    name: str
+    title: str
+    note: str
+    make: Callable[[pd.DataFrame], pd.DataFrame]
+
+
+STUDIES = (
+    Study("scaling", "Where more FPGAs stop helping", SCALING_NOTE, scaling),
+    Study("sensitivity", "Latency, bandwidth and topology of the links", SENSITIVITY_NOTE, sensitivity),
+    Study("ablation", "What each idea of the full search is worth", ABLATION_NOTE, ablation),
+    Study("missed", "Plans that the full search misses", MISSED_NOTE, missed),
+)
+
+
+def write_studies(results: Path, out: Path) -> None:
+    """Write the table of each of `STUDIES` under ``out``; without its experiments a table is empty."""
+    frame = prepare(read_results(results))
+    for study in STUDIES:
+        write_table(study.make(frame), out / study.name, title=study.title, note=study.note)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Command line: write the tables; returns 0."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.results.studies",
+        description="Scaling, sensitivity to links, ablation of the full search, and plans that it misses.",
+        epilog="example: python -m bench.results.studies --results reports/results --out reports/tables",
+    )
+    parser.add_argument("--results", type=Path, default=Path("reports/results"), help="folder of *.parquet")
+    parser.add_argument("--out", type=Path, default=Path("reports/tables"), help="folder to write to")
+    arguments = parser.parse_args(argv)
+    write_studies(arguments.results, arguments.out)
+    print(f"{len(STUDIES)} studies in {arguments.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    from bench.results.command import run
+
+    run(main)
