@@ -11,7 +11,7 @@ from bench.evaluate import evaluate
 from bench.hardware.profile import Cluster
 from bench.hardware.topology import Topology, routes
 from bench.plans.cells import cell_program
-from bench.plans.ownership import overlap
+from bench.plans.outline import overlap
 from bench.plans.plan import Plan, Range
 from bench.workloads.model import Layer, Workload, feedback_layers
 

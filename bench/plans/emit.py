@@ -1,180 +1,147 @@
-"""The instructions of one layer, with sizes and cycles from the overlay, appended to a phase's stream."""
+"""The instructions of one layer, with sizes and cycles from the overlay, appended to its stream."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from functools import partial
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from bench.hardware.profile import Cluster
 from bench.plans.cells import Product
 from bench.plans.core import CoreRules
-from bench.plans.operations import Multiply, Operation
-from bench.plans.plan import Block, Range
-from bench.plans.program import Instruction, Results, Start, Unit
+from bench.plans.cuts import Columns
+from bench.plans.operations import Multiply, Register
+from bench.plans.ownership import Tile
+from bench.plans.program import Description, Fields, Operations, Results, Start, Unit, timing
+from bench.plans.setting import Setting
 from bench.plans.stream import Key, Need, Stream
-from bench.workloads.model import Layer
+
+
+class Slot(NamedTuple):
+    """A place for products on a device: what those of gates that are cut alike have in common.
+
+    ``cols``: the columns of the tile that they multiply. ``last``: whether no more of the tile follow.
+    ``needs``: what the operand waits for. ``packed``: rows multiplied so far, one number.
+    """
+
+    number: int
+    tile: Tile
+    cols: Columns
+    last: bool
+    needs: tuple[Need, ...]
+    rows: int
+    width: int
+    interval: int
+    vectors: int
+    results: Results | None
+    packed: list[int]
 
 
 class Emitter:
     """Appends a layer's matrix, vector and load instructions."""
 
-    def __init__(
-        self,
-        layer: Layer,
-        batch: int,
-        cluster: Cluster,
-        rules: CoreRules,
-        stalls: dict[int, float],
-        group_of: dict[int, int],
-        stream: Stream,
-        skew: int,
-        *,
-        pipelined: bool,
-    ) -> None:
-        self._layer = layer
-        self._batch = batch
-        self._overlay = cluster.profile.overlay
+    def __init__(self, setting: Setting, rules: CoreRules, stream: Stream) -> None:
+        self._overlay = setting.machine.overlay
+        self._passes = setting.machine.passes
+        self._batch = setting.machine.batch
+        self._steps = setting.layer.steps
+        self._group_of = setting.topology.group_of
+        self._stalls = dict(setting.stalls)
         self._rules = rules
-        self._stalls = stalls
-        self._group_of = group_of
         self._stream = stream
-        self._skew = skew
-        self._pipelined = pipelined
+        free = setting.pipelined or self._overlay.steps_overlap
+        self._start = Start.FREE if free else Start.LOCK_STEP
         self._started: set[int] = set()
+        self._slots = 0
         # (device, operand, columns) -> rows multiplied so far: row blocks are packed across gates
-        self._packed: dict[tuple[int, str, tuple[Range, ...]], int] = defaultdict(int)
+        self._packed: dict[tuple[int, str, Columns], list[int]] = defaultdict(lambda: [0])
 
-    def matrix(
-        self, key: Key, product: Product, block: Block, needs: list[Need], lead: int, does: Multiply
-    ) -> None:
-        """A matrix-vector product with ``block``, or with some columns of it."""
-        rows, cols = block.rows[1] - block.rows[0], sum(stop - start for start, stop in does.parts)
-        words = math.ceil(cols / (self._overlay.tiles * self._overlay.lanes))
-        interval = words + self._overlay.row_block_overhead_cycles
-        interval = math.ceil(interval * self._stalls.get(block.device, 1.0))
-        self._append(
-            key=key,
-            unit=Unit.MATRIX,
-            device=block.device,
-            blocks=self._packed_blocks((block.device, product.operand, does.parts), rows),
-            interval=interval,
-            words=1 + self._rules.words_after(product, rows),
-            results=self._rules.results(rows, interval),
-            latency=self._overlay.matrix_latency_cycles,
-            needs=needs,
-            what=product.matrix,
-            lead=lead,
-            vectors=self.blocks(rows),
-            macs=rows * cols * self._batch,
-            does=(does,),
-        )
+    def slot(self, operand: str, tile: Tile, cols: Columns, needs: tuple[Need, ...], *, last: bool) -> Slot:
+        """The slot of products with a tile, or with the columns ``cols`` of it."""
+        overlay = self._overlay
+        rows, width = tile.rows[1] - tile.rows[0], sum(stop - start for start, stop in cols)
+        interval = math.ceil(width / (overlay.tiles * overlay.lanes)) + overlay.row_block_overhead_cycles
+        interval = math.ceil(interval * self._stalls.get(tile.device, 1.0))
+        results = self._rules.results(rows, interval)
+        packed = self._packed[tile.device, operand, cols]
+        self._slots += 1
+        vectors = self.blocks(rows)
+        return Slot(self._slots, tile, cols, last, needs, rows, width, interval, vectors, results, packed)
+
+    def matrix(self, key: Key, product: Product, slot: Slot, needs: Sequence[Need], lead: int) -> None:
+        """A matrix-vector product.
+
+        The gates of one operand are stacked, then cut into row blocks; a batch core has each matrix by
+        itself.
+        """
+        rows, words = slot.rows, 1
+        if self._rules.core:
+            blocks = self._rules.padded_blocks(rows)
+            words += self._rules.words_after(product, rows)
+        else:
+            before, engines = slot.packed[0], self._overlay.engines
+            slot.packed[0] = before + rows
+            blocks = max(-(-(before + rows) // engines) + -before // engines, 1)
+        cycles = (blocks * self._passes, slot.interval, self._overlay.matrix_latency_cycles)
+        fields = self._fields(Unit.MATRIX, slot.tile.device, cycles, lead, slot.vectors, words, slot.results)
+        self._stream.append(key, needs, fields, _product, product, slot, rows * slot.width * self._batch)
 
     def vector(
         self,
         key: Key,
         device: int,
         elements: int,
-        needs: list[Need],
+        needs: Sequence[Need],
         what: str,
+        does: Operations | None = None,
         lead: int = 0,
         words: int = 1,
-        does: tuple[Operation, ...] = (),
     ) -> None:
         """An elementwise instruction on so many elements."""
-        self._append(
-            key=key,
-            unit=Unit.VECTOR,
-            device=device,
-            blocks=self.blocks(elements),
-            interval=1,
-            latency=0,
-            needs=needs,
-            what=what,
-            lead=lead,
-            words=words,
-            does=does,
-        )
+        blocks = self.blocks(elements)
+        fields = self._fields(Unit.VECTOR, device, (blocks, 1, 0), lead, blocks, words)
+        self._stream.append(key, needs, fields, _elementwise, what, device, does)
 
     def load(self, what: str, device: int, cycles: int, lead: int, words: int, count: int) -> None:
         """A load that runs in ``count`` steps; what is loaded once only counts before the first."""
-        self._append(
-            key=self._stream.key("load", self._layer.name, device, what),
-            unit=Unit.LOAD,
-            device=device,
-            blocks=1,
-            interval=cycles,
-            latency=0,
-            needs=[],
-            what=f"load {what}",
-            lead=lead,
-            words=words,
-            count=count,
-        )
+        key = self._stream.keys["load", device, what]
+        fields = self._fields(Unit.LOAD, device, (1, cycles, 0), lead, 1, words, count=count)
+        self._stream.append(key, (), fields, _elementwise, f"load {what}", device, None)
 
     def blocks(self, rows: int) -> int:
         """Native vectors of so many rows, for the whole batch."""
-        return math.ceil(rows / self._overlay.engines) * self._rules.passes * self._rules.vectors
+        return math.ceil(rows / self._overlay.engines) * self._passes * self._rules.vectors
 
-    def _packed_blocks(self, key: tuple[int, str, tuple[Range, ...]], rows: int) -> int:
-        """Row blocks that this product adds: the gates of one operand are stacked, then cut into blocks.
-
-        A batch core has each matrix by itself.
-        """
-        if self._rules.core:
-            return self._rules.padded_blocks(rows) * self._rules.passes
-        before = self._packed[key]
-        self._packed[key] = before + rows
-        whole = math.ceil((before + rows) / self._overlay.engines) - math.ceil(before / self._overlay.engines)
-        return max(whole, 1) * self._rules.passes
-
-    def _append(
+    def _fields(
         self,
-        *,
-        key: Key,
         unit: Unit,
         device: int,
-        blocks: int,
-        interval: int,
-        latency: int,
-        needs: list[Need],
-        what: str,
+        cycles: tuple[int, int, int],
         lead: int,
-        vectors: int = 0,
-        macs: int = 0,
-        words: int = 1,
+        vectors: int,
+        words: int,
         results: Results | None = None,
         count: int | None = None,
-        does: tuple[Operation, ...] = (),
-    ) -> None:
+    ) -> Fields:
+        """``cycles``: the instruction's blocks, interval and latency."""
         start = Start.NOT_FIRST
         if device not in self._started:
-            start = Start.FREE if self._pipelined or self._overlay.steps_overlap else Start.LOCK_STEP
-        self._started.add(device)
-        self._stream.append(
-            key,
-            self._skew - lead,
-            needs,
-            partial(
-                Instruction,
-                unit=unit,
-                server=device,
-                blocks=blocks,
-                interval=interval,
-                latency=latency,
-                first=self._skew - lead,
-                count=self._layer.steps if count is None else count,
-                group=self._group_of[device],
-                to_group=self._group_of[device],
-                starts_step=start,
-                layer=self._layer.name,
-                what=what,
-                device=device,
-                to_device=device,
-                vectors=vectors or blocks,
-                macs=macs,
-                words=words,
-                results=results,
-            ),
-            does,
-        )
+            start = self._start
+            self._started.add(device)
+        group, steps = self._group_of[device], self._steps if count is None else count
+        blocks, interval, latency = cycles
+        return (
+            unit, device, blocks, interval, latency, -lead, steps, group, group, start, vectors, words,
+            *timing(blocks, interval, results),
+        )  # fmt: skip
+
+
+def _product(product: Product, slot: Slot, macs: int, layer: str) -> Description:
+    tile = slot.tile
+    register = Register(layer, product.sum, (tile.holders,))
+    does = Multiply(layer, product.matrix, tile.rows, tile.cols, slot.cols, register)
+    return Description(product.matrix, tile.device, tile.device, macs, 0, slot.results, (does,))
+
+
+def _elementwise(what: str, device: int, does: Operations | None, layer: str) -> Description:
+    return Description(what, device, device, does=does(layer) if does else ())

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-from bench.hardware.profile import Profile
-from bench.hardware.topology import Topology
-from bench.plans.cells import Product, Stage, cell_program
+from bench.plans.cells import Product, Stage
 from bench.plans.emit import Emitter
-from bench.plans.operations import Move, Operation, SumRows
-from bench.plans.ownership import Ownership, overlap
-from bench.plans.plan import Block, Range
+from bench.plans.outline import overlap
+from bench.plans.ownership import Tile
+from bench.plans.plan import Range
+from bench.plans.program import Operations
+from bench.plans.setting import Setting
 from bench.plans.stream import Key, Need, Stream
-from bench.plans.sums import Delivery, LayerSums, Parts, Sums, elements
-from bench.plans.transfers import Exchange
-from bench.workloads.model import Layer
+from bench.plans.sums import Delivery, LayerSums, Part, Parts, Sums, completing, deliveries, elements
+from bench.plans.transfers import Exchange, carried_sums
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,18 @@ class Arrival:
     early: bool = False
 
 
+@dataclass(frozen=True)
+class Message:
+    """A sum that ``device`` sends to owners of a stage's ``rows``, each with the key of its arrival."""
+
+    stage: Stage
+    rows: Range
+    device: int
+    arrivals: dict[int, Key]
+    part: Part
+    partial: bool
+
+
 class Gather:
     """The messages that bring one layer's sums together.
 
@@ -42,128 +54,117 @@ class Gather:
 
     def __init__(
         self,
-        layer: Layer,
-        owned: Ownership,
-        profile: Profile,
-        batch: int,
+        setting: Setting,
         sums: LayerSums,
+        made: Sums,
         exchange: Exchange,
         emit: Emitter,
         stream: Stream,
-        topology: Topology,
-        early: str,
     ) -> None:
-        self._layer = layer
-        self._owned = owned
-        self._profile = profile
-        self._batch = batch
+        self._setting = setting
         self._sums = sums
+        self._made = made
         self._exchange = exchange
         self._emit = emit
         self._stream = stream
-        self._program = cell_program(layer)
-        self._topology = topology
-        self.early = early
+        self.early = setting.sent_early
         # (stage, owner) -> what was sent to it before the step began, for which rows
-        self._sent_early: dict[tuple[str, int], list[tuple[Range, Key, SumRows]]] = defaultdict(list)
+        self._sent_early: dict[tuple[str, int], list[tuple[Range, Key, Part]]] = defaultdict(list)
 
-    def late(
-        self, stage: Stage, rows: Range, owners: tuple[int, ...]
-    ) -> dict[int, tuple[Parts, list[Arrival]]]:
-        """Send the sums of this step that others have made; owner -> its own sums, and what arrives."""
-        sums, name = self._sums, self._layer.name
-        delivery = sums.deliver(stage.name, rows, owners, self._topology.nearest, without=self.early)
+    def _deliveries(self, stage: Stage, *, only: str = "", without: str = "") -> dict[Range, Delivery]:
+        setting = self._setting
+        shards = setting.shards[stage.name]
+        return deliveries(self._sums, stage.name, shards, setting.topology, only=only, without=without)
+
+    def late(self, stage: Stage) -> dict[Range, dict[int, tuple[Parts, list[Arrival]]]]:
+        """Send the sums of this step that others have made.
+
+        Returns the stage's rows -> owner -> its own sums, and what arrives.
+        """
+        return {
+            rows: self._late(stage, rows, delivery)
+            for rows, delivery in self._deliveries(stage, without=self.early).items()
+        }
+
+    def _late(self, stage: Stage, rows: Range, delivery: Delivery) -> dict[int, tuple[Parts, list[Arrival]]]:
         arrivals = {
             owner: [
                 Arrival(key, (part,), partial=True, early=True)
                 for wanted, key, part in self._sent_early[stage.name, owner]
                 if wanted == rows
             ]
-            for owner in owners
+            for owner in delivery.local
         }
         for owner, senders in delivery.reduced.items():
             count = elements(next(iter(senders.values())))
             found = self._exchange.reduce(
-                (name, stage.name, rows, owner),
                 owner,
                 senders,
-                {device: sums.needs(device, parts) for device, parts in senders.items()},
+                {device: self._needs(device, parts) for device, parts in senders.items()},
                 self.bytes(count, partial=True),
                 f"{stage.name} partial sums",
                 partial(self._add, count, f"{stage.name} add"),
             )
             arrivals[owner] += [Arrival(key, parts, partial=True) for key, parts in found]
-        for device, targets, part, is_partial in delivery.sent:
-            needs = sums.needs(device, (part,))
-            for owner, key in self._send_sums(stage, rows, device, targets, part, needs, is_partial, 0):
-                arrivals[owner].append(Arrival(key, (part,), partial=is_partial))
-        return {owner: (delivery.local[owner], arrivals[owner]) for owner in owners}
+        for message in self._messages(stage, rows, delivery):
+            self._send(message, self._needs(message.device, (message.part,)), 0)
+            for owner, key in message.arrivals.items():
+                arrivals[owner].append(Arrival(key, (message.part,), partial=message.partial))
+        return {owner: (own, arrivals[owner]) for owner, own in delivery.local.items()}
 
-    def _send_sums(
-        self,
-        stage: Stage,
-        rows: Range,
-        device: int,
-        targets: tuple[int, ...],
-        part: SumRows,
-        needs: list[Need],
-        is_partial: bool,
-        lead: int,
-    ) -> list[tuple[int, Key]]:
-        """Send a sum to owners of a stage's rows; each with the key of its arrival."""
-        tag = self._tag(stage, rows, device, part)
-        size = self.bytes(elements((part,)), partial=is_partial)
-        what = f"{stage.name} {'partial sums' if is_partial else 'gates'}"
-        self._exchange.multicast(tag, device, targets, needs, size, what, Move((part,)), lead)
-        return [(owner, self._exchange.arrival(tag, owner)) for owner in targets]
+    def _messages(self, stage: Stage, rows: Range, delivery: Delivery) -> list[Message]:
+        return [
+            Message(stage, rows, device, {owner: self._stream.new() for owner in owners}, part, is_partial)
+            for device, owners, part, is_partial in delivery.sent
+        ]
 
-    def _tag(self, stage: Stage, rows: Range, device: int, part: SumRows) -> Key:
-        """What the message of ``device`` with this sum is known by."""
-        whose = (part.register.sum, part.register.origins, part.rows)
-        return self._stream.key("sums", self._layer.name, stage.name, rows, device, whose)
+    def _needs(self, device: int, parts: Parts) -> list[Need]:
+        """What an instruction on ``device`` waits for that reads all of ``parts``."""
+        return [self._stream.need(key) for part in parts for _, key in completing(self._made, device, part)]
+
+    def _send(self, message: Message, needs: Sequence[Need], lead: int) -> None:
+        part = message.part
+        size = self.bytes(elements((part,)), partial=message.partial)
+        what = f"{message.stage.name} {'partial sums' if message.partial else 'gates'}"
+        does = partial(carried_sums, (part,))
+        self._exchange.multicast(message.device, message.arrivals, needs, size, what, does, lead)
 
     def send_early(self, made: Sums, lead: int, devices: frozenset[int] | None = None) -> None:
         """Send sums that wait for nothing of their own step, from ``devices`` (None: all).
 
         ``made``: the products that complete them; they are for the step ``lead`` steps ahead.
         """
-        for stage, rows, delivery in self._early_deliveries:
-            for device, targets, part, is_partial in delivery.sent:
-                if devices is not None and device not in devices:
-                    continue
-                done = made[part.register.sum, device, part.register.origins[0]]
-                needs = [Need(key, 0) for over, key in done if overlap(over, part.rows)]
-                self._send_sums(stage, rows, device, targets, part, needs, is_partial, lead)
+        for message in self._early:
+            if devices is None or message.device in devices:
+                part = message.part
+                needs = [self._stream.need(key) for _, key in completing(made, message.device, part)]
+                self._send(message, needs, lead)
         self._exchange.send()
 
     def expect_early(self) -> None:
         """Note what `send_early` sends: the products of the step add it as they go."""
-        for stage, rows, delivery in self._early_deliveries:
-            for device, targets, part, _ in delivery.sent:
-                tag = self._tag(stage, rows, device, part)
-                for owner in targets:
-                    arrival = (rows, self._exchange.arrival(tag, owner), part)
-                    self._sent_early[stage.name, owner].append(arrival)
+        for message in self._early:
+            for owner, key in message.arrivals.items():
+                self._sent_early[message.stage.name, owner].append((message.rows, key, message.part))
 
     @cached_property
-    def _early_deliveries(self) -> list[tuple[Stage, Range, Delivery]]:
+    def _early(self) -> list[Message]:
+        """The messages that are sent before the step begins."""
         return [
-            (
-                stage,
-                rows,
-                self._sums.deliver(stage.name, rows, owners, self._topology.nearest, only=self.early),
-            )
-            for stage in (self._program.stages if self.early else ())
-            for rows, owners in self._owned.owners[self._layer.name, stage.name].items()
+            message
+            for stage in (self._setting.program.stages if self.early else ())
+            for rows, delivery in self._deliveries(stage, only=self.early).items()
+            for message in self._messages(stage, rows, delivery)
         ]
 
-    def arrived_early(self, product: Product, block: Block) -> list[Need]:
+    def arrived_early(self, product: Product, tile: Tile) -> list[Need]:
         """Sums from elsewhere that were sent a step ahead: a product adds them like its device's own."""
+        sent = self._sent_early.get((product.stage, tile.device))
+        if not sent:
+            return []
         met = _meets(product)
         return [
-            Need(key, 0)
-            for rows, key, part in self._sent_early[product.stage, block.device]
-            if part.register.sum in met and overlap(rows, block.rows)
+            self._stream.need(key) for rows, key, part in sent if part.sum in met and overlap(rows, tile.rows)
         ]
 
     def rides(self, own: Parts, arrivals: list[Arrival]) -> bool:
@@ -171,21 +172,28 @@ class Gather:
         if not arrivals:
             return True
         met: set[str] = set()
-        for product in self._program.products:
+        for product in self._setting.program.products:
             if product.operand != self.early and self._sums.has(own, product):
                 met |= _meets(product)
-        return all(part.register.sum in met for arrival in arrivals for part in arrival.parts)
+        return all(part.sum in met for arrival in arrivals for part in arrival.parts)
 
     def _add(
-        self, count: int, what: str, key: Key, device: int, needs: list[Need], does: tuple[Operation, ...]
+        self,
+        count: int,
+        what: str,
+        key: Key,
+        device: int,
+        needs: list[Need],
+        does: Operations,
     ) -> None:
-        self._emit.vector(key, device, count, needs, what, does=does)
+        self._emit.vector(key, device, count, needs, what, does)
 
     def bytes(self, count: int, *, partial: bool = False) -> int:
         """Size of a message of ``count`` elements for the whole batch."""
-        profile = self._profile
+        machine = self._setting.machine
+        profile = machine.cluster.profile
         each = profile.partial_sum_bytes_per_element if partial else profile.vector_bytes_per_element
-        return math.ceil(count * each * self._batch)
+        return math.ceil(count * each * machine.batch)
 
 
 def _meets(product: Product) -> set[str]:

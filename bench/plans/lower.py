@@ -4,99 +4,137 @@ For each layer and step: the input products, the recurrent products, then for ea
 the transfer of gate sums to the stage's owners, its vector instructions, and the transfer
 of the finished rows to every device that needs them. A transfer follows the topology's
 routes hop by hop: one message per hop, started when everything it carries is complete.
+
+Layers in equal settings are lowered once: in a stack, and among the plans that a search compares.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bench.hardware.profile import Cluster
 from bench.hardware.topology import routes
-from bench.plans.layer import LayerLowering
+from bench.plans.body import Body, LoopBody, Placed, join
+from bench.plans.cuts import most_parts
+from bench.plans.layer import lower_layer
 from bench.plans.memory import memory_stall
+from bench.plans.outline import Outline, outline
 from bench.plans.ownership import index_plan
 from bench.plans.plan import Plan
-from bench.plans.program import Phase, Program
-from bench.plans.stream import Stream
-from bench.workloads.model import Layer, Workload, feedback_layers, phases
+from bench.plans.program import Program
+from bench.plans.setting import Order, Setting, machine
+from bench.workloads.model import EXTERNAL, Layer, Workload
+
+MOST_CACHED = 200_000
+"""Instructions in the layer bodies that are kept: some 100 MB."""
+
+
+class _Bodies(dict[Setting, Body]):
+    """What `lower_layer` makes of settings; all is forgotten where it becomes too much."""
+
+    def __init__(self, *, described: bool) -> None:
+        super().__init__()
+        self._described = described
+        self._instructions = 0
+
+    def __missing__(self, setting: Setting) -> Body:
+        body = lower_layer(setting, described=self._described)
+        if self._instructions > MOST_CACHED:
+            self.clear()
+            self._instructions = 0
+        self._instructions += body.size
+        self[setting] = body
+        return body
+
+
+_undescribed = _Bodies(described=False)
 
 
 def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
     """The program that carries out ``plan``; the plan must be valid (`bench.plans.validate`)."""
-    topology = routes(cluster, plan.groups)
-    owned = index_plan(plan, workload)
-    stalls = memory_stall(plan, cluster)
-    group_of = {device: number for number, group in enumerate(plan.groups) for device in group}
-    homes = {
-        layer.name: frozenset(group_of[b.device] for b in plan.blocks if b.layer == layer.name)
-        for layer in workload.layers
-    }
-    lowered = []
-    earlier: frozenset[str] = frozenset()
-    for layers in phases(workload):
-        skews = _skews(workload, layers, plan, homes)
-        stream = Stream()
-        early_loop = _early_loop(workload, layers, plan)
-        lowerings = {
-            layer.name: LayerLowering(
-                layer=layer,
-                layers=layers,
-                workload=workload,
-                cluster=cluster,
-                plan=plan,
-                owned=owned,
-                topology=topology,
-                stalls=stalls,
-                group_of=group_of,
-                stream=stream,
-                skew=skews[layer.name],
-                early_loop=layer.name in early_loop,
-            )
-            for layer in layers
-        }
-        _emit(lowerings, early_loop, wavefront=plan.wavefront)
-        iterations = max(skews[layer.name] + layer.steps for layer in layers)
-        lowered.append(Phase(stream.resolve(earlier), iterations))
-        earlier |= frozenset(lowerings)
-    servers = 1 + max((link.server for link in topology.links), default=0)
-    return Program(tuple(lowered), cluster.fpgas, servers, len(plan.groups))
+    bodies = loop_bodies(plan, workload, cluster, _Bodies(described=True))
+    servers = routes(cluster, plan.groups).servers
+    return Program(tuple(body.phase() for body in bodies), cluster.fpgas, servers, len(plan.groups))
 
 
-def _early_loop(workload: Workload, layers: tuple[Layer, ...], plan: Plan) -> list[str]:
-    """Software-pipelined layers on a feedback loop of several: there h is known before x."""
-    loops = feedback_layers(workload) & plan.software_pipelined
-    names = [layer.name for layer in layers if layer.name in loops]
-    return names if len(names) > 1 else []
+def loop_bodies(
+    plan: Plan, workload: Workload, cluster: Cluster, made: _Bodies | None = None
+) -> list[LoopBody]:
+    """The program's phases as far as timing needs them: with numbers, without instructions.
 
-
-def _emit(lowerings: dict[str, LayerLowering], early_loop: list[str], *, wavefront: bool) -> None:
-    """Append one iteration of all layers, in program order.
-
-    Software pipelining moves the products whose operand is known early behind the products
-    that wait longest, so that they fill the time of the exchanges: input products of the next
-    step come after the layer's last stage. On a feedback loop the input comes last, so there
-    it is the recurrent products: they come after the stages of the layer above.
+    ``made``: layer bodies that were made before, and where to put more.
     """
-    for name, layer in lowerings.items():
-        if name in early_loop:
-            place = early_loop.index(name)
-            layer.came_early("h")
-            layer.inputs()
-            layer.stages(with_recurrent=False)
-            lowerings[early_loop[place - 1]].recurrent(lead=1 if place else 0)
-        elif layer.pipelined:
-            layer.begin()
-            layer.stages()
-            if not wavefront:
-                layer.inputs(lead=1)
+    made = _undescribed if made is None else made
+    topology = routes(cluster, plan.groups)
+    of = outline(workload)
+    owned = index_plan(plan, of)
+    stalls = memory_stall(plan, cluster)
+    streamed = {each.layer: (each.parts, each.ahead) for each in plan.streamed}
+    groups = {
+        name: frozenset(topology.group_of[device] for device in layer.devices)
+        for name, layer in owned.items()
+    }
+    bodies = []
+    earlier: set[str] = {EXTERNAL}
+    for layers in of.phases:
+        names = [layer.name for layer in layers]
+        skews = _skews(of, layers, plan, groups)
+        loop = _early_loop(of, names, plan)
+        placed = {}
+        for layer in layers:
+            inputs = tuple(feed.producer for feed in layer.inputs)
+            if not earlier.union(names).issuperset(inputs):
+                raise AssertionError(f"layer {layer.name} has an input that a later phase makes: {inputs}")
+            setting = Setting(
+                shape=of.shapes[layer.name],
+                owned=owned[layer.name],
+                sources=tuple(owned[name].output if name in names else None for name in inputs),
+                topology=topology,
+                machine=machine(cluster, workload.batch),
+                stalls=tuple(
+                    (device, stalls[device]) for device in owned[layer.name].devices if device in stalls
+                ),
+                order=_order(layer.name, loop, plan),
+                streaming=streamed.get(layer.name),
+            )
+            if setting.streaming and setting.streaming[0] > 1:
+                parts, ahead = setting.streaming
+                setting = replace(setting, streaming=(min(parts, most_parts(setting)), ahead))
+            placed[layer.name] = Placed(made[setting], skews[layer.name], inputs)
+        iterations = max(skews[layer.name] + layer.steps for layer in layers)
+        bodies.append(join(placed, _program_order(names, loop, wavefront=plan.wavefront), iterations))
+        earlier.update(names)
+    return bodies
+
+
+def _early_loop(of: Outline, names: list[str], plan: Plan) -> list[str]:
+    """Software-pipelined layers on a feedback loop of several: there h is known before x."""
+    loop = [name for name in names if name in of.loops and name in plan.software_pipelined]
+    return loop if len(loop) > 1 else []
+
+
+def _order(name: str, loop: list[str], plan: Plan) -> Order:
+    if name in loop:
+        return Order.LOOP_END if name == loop[-1] else Order.LOOP
+    return Order.PIPELINED if name in plan.software_pipelined else Order.PLAIN
+
+
+def _program_order(names: list[str], loop: list[str], *, wavefront: bool) -> list[tuple[str, bool]]:
+    """Layers in the order of an iteration, each with whether its pause is over (`Order`)."""
+    order: list[tuple[str, bool]] = []
+    last: list[tuple[str, bool]] = []
+    for name in names:
+        if name in loop:
+            below = loop[loop.index(name) - 1]
+            order += [(name, name == loop[-1]), (below, below != loop[-1])]
         else:
-            layer.inputs()
-            layer.stages()
-    for name, layer in lowerings.items() if wavefront else ():
-        if layer.pipelined and name not in early_loop:
-            layer.inputs(lead=1)
+            order.append((name, False))
+            (last if wavefront else order).append((name, True))
+    return order + last
 
 
 def _skews(
-    workload: Workload, layers: tuple[Layer, ...], plan: Plan, homes: dict[str, frozenset[int]]
+    of: Outline, layers: tuple[Layer, ...], plan: Plan, groups: dict[str, frozenset[int]]
 ) -> dict[str, int]:
     """Iterations by which each layer lags behind the first.
 
@@ -105,7 +143,6 @@ def _skews(
     on a link that both use, the next step's input then goes before this step's output. The
     layers of a feedback loop follow each other within one iteration.
     """
-    loops = feedback_layers(workload)
     names = {layer.name for layer in layers}
     skews: dict[str, int] = {}
     for layer in layers:
@@ -113,10 +150,10 @@ def _skews(
         skews[layer.name] = int(pipelined)
         for feed in layer.inputs:
             if feed.producer in names and not feed.delay:
-                same = layer.name in loops and feed.producer in loops
-                apart = pipelined or homes[feed.producer] != homes[layer.name]
+                same = layer.name in of.loops and feed.producer in of.loops
+                apart = pipelined or groups[feed.producer] != groups[layer.name]
                 behind = skews[feed.producer] + (apart and not same)
                 skews[layer.name] = max(skews[layer.name], behind)
-    in_loop = [layer.name for layer in layers if layer.name in loops]
+    in_loop = [layer.name for layer in layers if layer.name in of.loops]
     together = max((skews[name] for name in in_loop), default=0)
     return skews | dict.fromkeys(in_loop, together)

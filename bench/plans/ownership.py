@@ -1,151 +1,191 @@
-"""An index of a plan: who holds which block and vector range, and who needs which vector."""
+"""An index of a plan: who holds which block and vector range, and who needs which vector.
+
+Matrices cut alike, vectors shared alike, and vectors needed alike each have one value here, which is
+its own identity. So what follows from it is found once: for the gates of a layer, for layers of one
+shape, and for the plans that a search compares.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
-from bench.plans.cells import cell_program, stage_size
-from bench.plans.plan import Block, Plan, Range
-from bench.workloads.model import EXTERNAL, Input, Layer, Workload
+from bench.hardware.topology import Topology
+from bench.plans.outline import Outline, Shape, overlap, producer_rows
+from bench.plans.plan import Plan, Range
+from bench.workloads.model import Input
 
-Vector = tuple[str, str]
-"""A vector of the workload: (layer, stage)."""
+CACHED = 512
+"""Values of a kind that are kept."""
+
+
+class Tile(NamedTuple):
+    """A block of a matrix on a device; ``holders``: all devices that hold the same one, ascending."""
+
+    rows: Range
+    cols: Range
+    device: int
+    holders: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Tiling:
+    """The blocks of a matrix, by device.
+
+    ``columns``: devices, each with a column range that it multiplies; each pair once.
+    """
+
+    tiles: tuple[Tile, ...]
+    columns: tuple[tuple[int, Range], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Shards:
+    """The row ranges of a vector, ascending, and the devices that compute each."""
+
+    owners: dict[Range, tuple[int, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Needs:
+    """Devices, ascending, and the row ranges of a vector that each must hold."""
+
+    rows: dict[int, tuple[Range, ...]]
 
 
 @dataclass(frozen=True)
-class Ownership:
-    """The plan by layer, matrix and vector.
+class Owned:
+    """What a plan says of one layer: by matrix in program order, and by stage.
 
-    ``blocks``: (layer, matrix) -> its blocks, by device. ``owners``: vector -> row range
-    -> devices that compute it. ``needs``: vector -> device, ascending -> row ranges it must hold.
-    ``replicas``: (layer, matrix, rows, columns) -> devices that hold the block.
+    ``needs``: what other layers need of it included.
     """
 
-    blocks: dict[tuple[str, str], tuple[Block, ...]]
-    owners: dict[Vector, dict[Range, tuple[int, ...]]]
-    needs: dict[Vector, dict[int, tuple[Range, ...]]]
-    replicas: dict[tuple[str, str, Range, Range], tuple[int, ...]]
+    tilings: tuple[Tiling, ...]
+    shards: tuple[Shards, ...]
+    needs: tuple[Needs, ...]
 
-    def holders(self, block: Block) -> tuple[int, ...]:
-        """Devices that hold the same block, ascending."""
-        return self.replicas[block.layer, block.matrix, block.rows, block.cols]
+    @property
+    def output(self) -> Shards:
+        """Who computes h, the last stage."""
+        return self.shards[-1]
 
-    def consumers(self, vector: Vector, rows: Range) -> tuple[int, ...]:
-        """Devices that need any of ``rows`` and do not compute them, ascending."""
-        owners = self.owners[vector][rows]
-        return tuple(
-            device
-            for device, ranges in self.needs.get(vector, {}).items()
-            if device not in owners and any(overlap(rows, wanted) for wanted in ranges)
+    @property
+    def devices(self) -> set[int]:
+        """Devices that hold blocks of its matrices."""
+        return {device for tiling in set(self.tilings) for device, _ in tiling.columns}
+
+
+@lru_cache(maxsize=CACHED)
+def consumers(shards: Shards, needs: Needs, topology: Topology) -> list[tuple[Range, int, list[int]]]:
+    """Row ranges, an owner of each, and the devices that need any of it and have it from that owner.
+
+    That is the nearest one; owners and devices ascend. Owners themselves need no message.
+    """
+    found = []
+    for rows, owners in shards.owners.items():
+        by_owner: dict[int, list[int]] = defaultdict(list)
+        for device, ranges in needs.rows.items():
+            if device not in owners and any(overlap(rows, wanted) for wanted in ranges):
+                by_owner[topology.nearest(owners, device)].append(device)
+        found += [(rows, owner, by_owner[owner]) for owner in sorted(by_owner)]
+    return found
+
+
+def index_plan(plan: Plan, of: Outline) -> dict[str, Owned]:
+    """Index ``plan`` by layer; it must be valid for the workload that ``of`` outlines."""
+    blocks: dict[tuple[str, str], list[tuple[Range, Range, int]]] = defaultdict(list)
+    for layer, matrix, *block in plan.blocks:
+        blocks[layer, matrix].append(tuple(block))  # type: ignore[arg-type]
+    vectors: dict[tuple[str, str], list[tuple[Range, int]]] = defaultdict(list)
+    for layer, stage, rows, device in plan.vectors:
+        vectors[layer, stage].append((rows, device))
+    tilings, shards = {}, {}
+    for name, shape in of.shapes.items():
+        program = shape.program
+        tilings[name] = tuple(_tiling(tuple(blocks[name, product.matrix])) for product in program.products)
+        shards[name] = tuple(_shards(tuple(vectors[name, stage.name])) for stage in program.stages)
+    owned = {}
+    for name, shape in of.shapes.items():
+        fed = tuple(
+            (feed, offset, _of_operand(of.shapes[reader], tilings[reader], "x"))
+            for reader, feed, offset in of.readers.get(name, ())
         )
+        wanted = (tilings[name], shards[name], fed, name not in plan.software_pipelined)
+        owned[name] = Owned(
+            tilings[name],
+            shards[name],
+            tuple(_needs(shape, stage.name, *wanted) for stage in shape.program.stages),
+        )
+    return owned
 
 
-def overlap(a: Range, b: Range) -> Range | None:
-    """The common part of two ranges, or None."""
-    start = a[0] if a[0] > b[0] else b[0]  # max and min take thrice as long, and this is called often
-    stop = a[1] if a[1] < b[1] else b[1]
-    return (start, stop) if start < stop else None
+def _of_operand(shape: Shape, tilings: tuple[Tiling, ...], operand: str) -> tuple[Tiling, ...]:
+    """The tilings of the matrices that ``operand`` is multiplied with, each once."""
+    products = zip(shape.program.products, tilings, strict=True)
+    return tuple(dict.fromkeys(tiling for product, tiling in products if product.operand == operand))
 
 
-def feeds(layer: Layer) -> Iterator[tuple[Input, int]]:
-    """The layer's inputs, each with the column of the input matrix where it begins."""
-    offset = 0
-    for feed in layer.inputs:
-        yield feed, offset
-        if layer.combine == "concat":
-            offset += feed.size
+@lru_cache(maxsize=CACHED)
+def _tiling(blocks: tuple[tuple[Range, Range, int], ...]) -> Tiling:
+    """The tiling that consists of ``blocks``: rows, columns and device of each."""
+    holders: dict[tuple[Range, Range], list[int]] = defaultdict(list)
+    for rows, cols, device in blocks:
+        holders[rows, cols].append(device)
+    alike = {place: tuple(sorted(devices)) for place, devices in holders.items()}
+    tiles = [Tile(rows, cols, device, alike[rows, cols]) for rows, cols, device in blocks]
+    tiles.sort(key=lambda tile: (tile.device, tile.rows, tile.cols))
+    return Tiling(tuple(tiles), tuple(dict.fromkeys((tile.device, tile.cols) for tile in tiles)))
 
 
-def producer_rows(feed: Input, offset: int, cols: Range) -> list[Range]:
-    """Rows of the producer's output that the input columns ``cols`` are made of."""
-    part = overlap(cols, (offset, offset + feed.size))
-    if part is None:
-        return []
-    start, stop = part[0] - offset, part[1] - offset
-    if feed.reduction == "sum" or feed.time_reduction == 1:
-        return [(start, stop)]
-    width = feed.size // feed.time_reduction
-    pieces = [overlap((start, stop), (n * width, (n + 1) * width)) for n in range(feed.time_reduction)]
-    shifted = {(p[0] % width, (p[1] - 1) % width + 1) for p in pieces if p is not None}
-    return sorted(shifted)
+@lru_cache(maxsize=CACHED)
+def _shards(vectors: tuple[tuple[Range, int], ...]) -> Shards:
+    """The shards that consist of ``vectors``: rows and device of each."""
+    owners: dict[Range, list[int]] = defaultdict(list)
+    for rows, device in sorted(vectors):
+        owners[rows].append(device)
+    return Shards({rows: tuple(devices) for rows, devices in owners.items()})
 
 
-def index_plan(plan: Plan, workload: Workload) -> Ownership:
-    """Index ``plan``, which must be valid for ``workload``."""
-    blocks: dict[tuple[str, str], list[Block]] = defaultdict(list)
-    replicas: dict[tuple[str, str, Range, Range], list[int]] = defaultdict(list)
-    for block in plan.blocks:
-        blocks[block.layer, block.matrix].append(block)
-        replicas[block.layer, block.matrix, block.rows, block.cols].append(block.device)
-    owners: dict[Vector, dict[Range, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for owned in plan.vectors:
-        owners[owned.layer, owned.stage][owned.rows].append(owned.device)
+@lru_cache(maxsize=CACHED)
+def _needs(
+    shape: Shape,
+    vector: str,
+    tilings: tuple[Tiling, ...],
+    shards: tuple[Shards, ...],
+    fed: tuple[tuple[Input, int, tuple[Tiling, ...]], ...],
+    told: bool,
+) -> Needs:
+    """Who needs which rows of a stage's ``vector``.
 
-    needs: dict[Vector, dict[int, set[Range]]] = defaultdict(lambda: defaultdict(set))
-    for layer in workload.layers:
-        program = cell_program(layer)
-        for product in program.products:
-            for block in blocks[layer.name, product.matrix]:
-                if product.operand != "x":
-                    needs[layer.name, product.operand][block.device].add(block.cols)
-                    continue
-                for feed, offset in feeds(layer):
-                    if feed.producer != EXTERNAL:
-                        needs[feed.producer, "h"][block.device].update(
-                            producer_rows(feed, offset, block.cols)
-                        )
-        for stage in program.stages:
-            for operand in stage.state:
-                for rows, devices in owners[layer.name, stage.name].items():
-                    for device in devices:
-                        needs[layer.name, operand][device].add(rows)
-    for layer in workload.layers:
-        if layer.name not in plan.software_pipelined:
-            _tell_input_devices(layer, blocks, owners, needs)
-    return Ownership(
-        blocks={key: tuple(sorted(value, key=_block_order)) for key, value in blocks.items()},
-        owners={
-            vector: {rows: tuple(sorted(devices)) for rows, devices in sorted(ranges.items())}
-            for vector, ranges in owners.items()
-        },
-        needs={
-            vector: {device: tuple(sorted(ranges)) for device, ranges in sorted(by_device.items())}
-            for vector, by_device in needs.items()
-        },
-        replicas={block: tuple(sorted(devices)) for block, devices in replicas.items()},
-    )
+    ``fed``: how h feeds layers, with their input matrices. ``told``: whether devices that hold nothing
+    but input products receive h, so that they know that a step has ended.
+    """
+    needs: dict[int, set[Range]] = defaultdict(set)
+    for tiling in _of_operand(shape, tilings, vector):
+        for device, cols in tiling.columns:
+            needs[device].add(cols)
+    for stage, made in zip(shape.program.stages, shards, strict=True):
+        if vector in stage.state:
+            for rows, devices in made.owners.items():
+                for device in devices:
+                    needs[device].add(rows)
+    if vector == "h":
+        for feed, offset, matrices in fed:
+            for tiling in matrices:
+                for device, cols in tiling.columns:
+                    needs[device].update(producer_rows(feed, offset, cols))
+        for device in _input_devices(shape, tilings, shards) if told else ():
+            needs[device].add((0, shape.layer.output_size))
+    return Needs({device: tuple(sorted(ranges)) for device, ranges in sorted(needs.items()) if ranges})
 
 
-def _tell_input_devices(
-    layer: Layer,
-    blocks: dict[tuple[str, str], list[Block]],
-    owners: dict[Vector, dict[Range, list[int]]],
-    needs: dict[Vector, dict[int, set[Range]]],
-) -> None:
-    """Let devices that hold nothing but input products receive h: so they know that a step has ended."""
-    matrices = [(product.operand, product.matrix) for product in cell_program(layer).products]
-    inputs = {b.device for operand, m in matrices if operand == "x" for b in blocks[layer.name, m]}
-    others = {b.device for operand, m in matrices if operand != "x" for b in blocks[layer.name, m]}
-    others |= {
-        d
-        for stage in cell_program(layer).stages
-        for ds in owners[layer.name, stage.name].values()
-        for d in ds
-    }
-    for device in inputs - others:
-        needs[layer.name, "h"][device].add((0, layer.output_size))
-
-
-def _block_order(block: Block) -> tuple[int, Range, Range]:
-    return block.device, block.rows, block.cols
-
-
-def vector_sizes(workload: Workload) -> dict[Vector, int]:
-    """Elements of every vector of the workload."""
-    return {
-        (layer.name, stage.name): stage_size(layer, stage.name)
-        for layer in workload.layers
-        for stage in cell_program(layer).stages
-    }
+def _input_devices(shape: Shape, tilings: tuple[Tiling, ...], shards: tuple[Shards, ...]) -> set[int]:
+    """Devices that hold nothing of the layer but input products."""
+    sides: dict[bool, set[int]] = {True: set(), False: set()}
+    for product, tiling in zip(shape.program.products, tilings, strict=True):
+        sides[product.operand == "x"].update(device for device, _ in tiling.columns)
+    for made in shards:
+        sides[False].update(*made.owners.values())
+    return sides[True] - sides[False]

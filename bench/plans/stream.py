@@ -1,115 +1,115 @@
-"""A phase's instructions while they are being made: dependences by name, resolved at the end.
+"""A layer's instructions while they are being made: dependences by name, resolved at the end.
 
-An instruction may wait for one that comes later in the loop body, of an earlier iteration,
-so it names what it needs; `Stream.resolve` turns names into indexes.
+An instruction may wait for one that comes later in the loop body, of an earlier iteration, or for one
+of another layer, so it names what it needs; `Stream.body` turns names into indexes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import chain, count
 from typing import Any
 
-from bench.plans.operations import Operation
-from bench.plans.program import Dependence, Instruction, Wait
+import numpy as np
+
+from bench.plans.body import Body
+from bench.plans.program import Describe, Description, Fields, Operations, Wait, matrix
 
 Name = tuple[Any, ...]
-"""What a result is called: a word, then whose it is. The name of what belongs to another result has
-that one's key in second place."""
+"""What a result is called: a word, then what tells it from others of the kind.
+
+Two words are known outside: ``("held", stage, device, rows)`` is the moment at which a device holds
+rows of a stage, ``("fed", input, device, rows)`` that at which it holds rows of the layer's input.
+"""
 
 Key = int
-"""The number of a result's name in its stream: names are long, and needed again and again."""
+"""The number of a result in its stream."""
 
-Make = Callable[..., Instruction]
-"""Makes an instruction of its last two fields, ``waits`` and ``does``, by keyword."""
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """The result ``key``, of ``steps_back`` time steps earlier."""
-
-    key: Key
-    steps_back: int
-    wait: Wait = Wait.ALL
-    early: int = 0
+Need = int
+"""The number of a need in its stream: of a result, so many time steps earlier."""
 
 
 class Stream:
-    """An ordered list of instructions, each with a key, a lag in iterations, and needs."""
+    """An ordered list of instructions, each with a key and needs.
 
-    def __init__(self) -> None:
-        self._numbers: dict[Name, Key] = {}
-        # key, lag, needs, maker and operations of each instruction
-        self._appended: list[tuple[Key, int, list[Need], Make, tuple[Operation, ...]]] = []
-        self._index: dict[Key, int] = {}
+    ``described``: whether to keep what makes values of them; timing needs none of it.
+    """
+
+    def __init__(self, described: bool) -> None:
+        self.new = count().__next__
+        """A key for a result that has no name."""
+        self.keys: defaultdict[Name, Key] = defaultdict(self.new)
+        """The keys of results with names, which may be made later."""
+        self._described: list[Describe] | None = [] if described else None
+        self._more: dict[Key, list[Operations]] = defaultdict(list)
+        self._numbers: dict[Key, int] = {}
+        self._fields: list[Fields] = []
+        self._used: list[Sequence[Need]] = []
+        # key, steps back, kind of wait and cycles early of each need
+        self._needs: list[tuple[Key, int, int, int]] = []
         self._aliases: dict[Key, Key] = {}
-        self._more: dict[Key, tuple[Operation, ...]] = {}
+        self._pause: int | None = None
 
-    def key(self, *name: Any) -> Key:
-        """The key of the result with this name, which may be made later."""
-        return self._numbers.setdefault(name, len(self._numbers))
+    def need(self, key: Key, steps_back: int = 0, wait: int = Wait.ALL, early: int = 0) -> Need:
+        """The need of the result ``key``, of ``steps_back`` time steps earlier; as in `Dependence`."""
+        self._needs.append((key, steps_back, wait, early))
+        return len(self._needs) - 1
 
     def append(
-        self, key: Key, lag: int, needs: list[Need], make: Make, does: tuple[Operation, ...] = ()
+        self,
+        key: Key,
+        needs: Sequence[Need],
+        fields: Fields,
+        describe: Callable[..., Description],
+        *arguments: Any,
     ) -> None:
-        """Add an instruction that runs for time step s in iteration s + ``lag``."""
-        self._index[key] = len(self._appended)
-        self._appended.append((key, lag, needs, make, does))
+        """Add an instruction; ``describe`` describes it, given the arguments and the layer's name."""
+        self._numbers[key] = len(self._fields)
+        self._fields.append(fields)
+        self._used.append(needs)
+        if self._described is not None:
+            self._described.append(partial(describe, *arguments))
 
-    def alias(self, key: Key, existing: Key) -> None:
-        """Let ``key`` stand for ``existing``, which may be added later."""
+    def alias(self, key: Key, existing: Key, does: Operations) -> None:
+        """Let the instruction ``existing``, which may come later, make ``key`` too: it does more."""
         self._aliases[key] = existing
-
-    def add(self, key: Key, does: Operation) -> None:
-        """Let the instruction with this key, which may come later, do something more."""
-        self._more[key] = (*self._more.get(key, ()), does)
+        self._more[existing].append(does)
 
     def knows(self, key: Key) -> bool:
         """Whether an instruction has this key already."""
-        return self._find(key) is not None
+        return key in self._numbers
 
-    def _find(self, key: Key) -> int | None:
-        while key in self._aliases:
-            key = self._aliases[key]
-        return self._index.get(key)
+    def break_off(self) -> None:
+        """Other layers' instructions may come here."""
+        self._pause = len(self._fields)
 
-    def resolve(self, earlier: frozenset[str]) -> tuple[Instruction, ...]:
-        """The instructions with their dependences.
-
-        ``earlier``: layers of the phases before, whose rows ``("held", layer, ...)`` are there
-        already. Anything else that nobody makes is a mistake in lowering: AssertionError.
-        """
-        names = list(self._numbers)
-        found = [self._find(key) for key in range(len(names))]
-        lags = [lag for _, lag, *_ in self._appended]
-        # equal dependences, as the gates of one operand have them, are one value
-        made: dict[tuple[int, int, Wait, int], Dependence] = {}
-        resolved = []
-        for n, (key, lag, needs, make, does) in enumerate(self._appended):
-            waits: dict[tuple[int, int], Dependence] = {}
-            for need in needs:
-                on = found[need.key]
-                if on is None:
-                    word, whose, *_ = names[need.key]
-                    if word == "held" and whose in earlier:
-                        continue
-                    raise AssertionError(
-                        f"{self._spell(key)} waits for {self._spell(need.key)}: nobody makes it"
-                    )
-                back = lag - lags[on] + need.steps_back
-                if back < 0 or (back == 0 and on >= n):
-                    raise AssertionError(f"{self._spell(key)} waits for the future: {self._spell(need.key)}")
-                which = (on, back, need.wait, need.early)
-                if which not in made:
-                    made[which] = Dependence(*which)
-                same = waits.get((on, back))
-                if same is None or (need.wait, need.early) < (same.wait, same.early):
-                    waits[on, back] = made[which]
-            depends = tuple(waits[at] for at in sorted(waits))
-            resolved.append(make(waits=depends, does=(*does, *self._more.get(key, ()))))
-        return tuple(resolved)
-
-    def _spell(self, key: Key) -> Name:
-        """The name behind a key, with names in place of the keys in it."""
-        word, whose, *rest = list(self._numbers)[key]
-        return (word, self._spell(whose) if isinstance(whose, int) else whose, *rest)
+    def body(self) -> Body:
+        """All instructions; AssertionError if one waits for what nobody makes."""
+        size = len(self._fields)
+        fed = [(name, key) for name, key in self.keys.items() if name[0] == "fed"]
+        made = np.full(self.new(), -1)
+        made[list(self._numbers)] = list(self._numbers.values())
+        made[list(self._aliases)] = made[list(self._aliases.values())]
+        made[[key for _, key in fed]] = range(size, size + len(fed))
+        used = np.fromiter(chain.from_iterable(self._used), np.int64)
+        needs = np.empty((len(used), 5), dtype=np.int64)
+        needs[:, 0] = np.repeat(np.arange(size), [len(each) for each in self._used])
+        needs[:, 1:] = matrix(self._needs, 4)[used]
+        keys = needs[:, 1].copy()
+        needs[:, 1] = made[keys]
+        if (needs[:, 1] < 0).any():
+            missing = set(keys[needs[:, 1] < 0].tolist())
+            names = [name for name, key in self.keys.items() if key in missing]
+            raise AssertionError(f"something waits for what nobody makes: {names}")
+        held = [(name[2:], key) for name, key in self.keys.items() if name[:2] == ("held", "h")]
+        return Body(
+            fields=matrix(self._fields, 16),
+            needs=needs,
+            fed=tuple(name[1:] for name, _ in fed),
+            held=dict(zip((name for name, _ in held), made[[key for _, key in held]].tolist(), strict=True)),
+            described=self._described,
+            more={self._numbers[key]: does for key, does in self._more.items()},
+            pause=size if self._pause is None else self._pause,
+        )

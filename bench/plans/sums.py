@@ -8,15 +8,18 @@ its sums once: its own where it is one of the holders, else that of the nearest 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
 
-from bench.plans.cells import CellProgram, Product, matrix_shape
+from bench.hardware.topology import Topology
+from bench.plans.cells import Product, matrix_shape
 from bench.plans.operations import Holders, Register, SumRows
-from bench.plans.ownership import Ownership, overlap
+from bench.plans.outline import Shape, overlap
+from bench.plans.ownership import CACHED, Shards, Tiling
 from bench.plans.plan import Range
-from bench.plans.stream import Key, Need
-from bench.workloads.model import Layer
+from bench.plans.stream import Key
 
 Made = list[tuple[Range, Key]]
 """The products that complete a register's rows, and those rows."""
@@ -24,12 +27,27 @@ Made = list[tuple[Range, Key]]
 Sums = dict[tuple[str, int, Holders], Made]
 """(sum, device, holders) -> what completes the device's register."""
 
-Parts = tuple[SumRows, ...]
+
+class Part(NamedTuple):
+    """A row range of a layer's register; ``origins`` as `bench.plans.operations.Register` has them."""
+
+    sum: str
+    origins: tuple[Holders, ...]
+    rows: Range
+
+    def of(self, layer: str) -> SumRows:
+        """The part as a program names it."""
+        return SumRows(Register(layer, self.sum, self.origins), self.rows)
+
+
+Parts = tuple[Part, ...]
 
 
 def complete(made: Made, rows: Range, key: Key) -> None:
     """Let ``key`` complete a register's ``rows`` in place of the product that did so far."""
-    made[:] = [known for known in made if known[0] != rows] + [(rows, key)]
+    if made:
+        made[:] = [known for known in made if known[0] != rows]
+    made.append((rows, key))
 
 
 @dataclass(frozen=True)
@@ -43,124 +61,172 @@ class Delivery:
 
     local: dict[int, Parts]
     reduced: dict[int, dict[int, Parts]]
-    sent: list[tuple[int, tuple[int, ...], SumRows, bool]]
+    sent: list[tuple[int, tuple[int, ...], Part, bool]]
 
 
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """The registers of a sum, by their holders; gates cut alike have one value.
+
+    ``blocks``: what is in a register: number of the product, rows, columns.
+    """
+
+    blocks: dict[Holders, frozenset[tuple[int, Range, Range]]]
+    rows: dict[Holders, list[Range]]
+    _found: dict[Range, list[tuple[Holders, Range]]] = field(default_factory=dict)
+
+    def over(self, rows: Range) -> list[tuple[Holders, Range]]:
+        """All that the registers have of ``rows``, by holders, each row range ascending."""
+        if rows not in self._found:
+            self._found[rows] = [
+                (holders, common)
+                for holders, ranges in self.rows.items()
+                for made in ranges
+                if (common := overlap(made, rows))
+            ]
+        return self._found[rows]
+
+    def area(self, holders: Holders, rows: Range) -> int:
+        """Matrix elements that the register's ``rows`` are made of."""
+        return sum(
+            (common[1] - common[0]) * (cols[1] - cols[0])
+            for _, made, cols in self.blocks[holders]
+            if (common := overlap(made, rows))
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class LayerSums:
-    """Where the sums of one layer's step are made."""
+    """The registers of one layer's step.
 
-    def __init__(self, layer: Layer, program: CellProgram, owned: Ownership) -> None:
-        self.layer = layer
-        self.made: Sums = defaultdict(list)
-        self._width: dict[str, int] = defaultdict(int)
-        # (sum, holders) -> matrix, rows and columns of what is in it
-        self._blocks: dict[tuple[str, Holders], set[tuple[str, Range, Range]]] = defaultdict(set)
-        self._operands: dict[tuple[str, Holders], set[str]] = defaultdict(set)
-        for product in program.products:
-            self._width[product.sum] += matrix_shape(layer, product)[1]
-            for block in owned.blocks.get((layer.name, product.matrix), ()):
-                found = self._blocks[product.sum, owned.holders(block)]
-                found.add((product.matrix, block.rows, block.cols))
-                self._operands[product.sum, owned.holders(block)].add(product.operand)
-        self.holders: dict[str, list[Holders]] = defaultdict(list)
-        # stage -> its registers: holders, register, and rows in it, ascending
-        self._registers: dict[str, list[tuple[Holders, Register, list[Range]]]] = defaultdict(list)
-        stages = {product.sum: product.stage for product in program.products}
-        for (name, holders), blocks in sorted(self._blocks.items()):
-            self.holders[name].append(holders)
-            rows = _union({rows for _, rows, _ in blocks})
-            self._registers[stages[name]].append((holders, self.register(name, holders), rows))
+    ``stages``: stage -> its sums, ascending. ``shares``: sum -> its registers. ``operands``: of the
+    products in each register. ``width``: columns of all products of a sum.
+    """
 
-    def register(self, name: str, holders: Holders) -> Register:
-        """The register of a sum of the blocks that ``holders`` hold."""
-        return Register(self.layer.name, name, (holders,))
+    stages: dict[str, list[str]]
+    shares: dict[str, Shares]
+    operands: dict[tuple[str, Holders], set[str]]
+    width: dict[str, int]
 
-    def parts(self, stage: str, rows: Range) -> list[tuple[Holders, SumRows]]:
-        """All rows of registers that a stage's ``rows`` are made of, with their holders."""
-        return [
-            (holders, SumRows(register, (max(start, rows[0]), min(stop, rows[1]))))
-            for holders, register, made in self._registers[stage]
-            for start, stop in made
-            if start < rows[1] and rows[0] < stop
-        ]
+    def holders(self, name: str) -> Iterable[Holders]:
+        """Of each of a sum's registers, the devices that have it, ascending."""
+        return self.shares[name].rows if name in self.shares else ()
 
-    def is_partial(self, holders: Holders, part: SumRows) -> bool:
+    def is_partial(self, holders: Holders, part: Part) -> bool:
         """Whether other holders' products must be added to ``part``."""
-        name, (start, stop) = part.register.sum, part.rows
-        area = 0
-        for _, rows, cols in self._blocks[name, holders]:
-            if common := overlap(rows, part.rows):
-                area += (common[1] - common[0]) * (cols[1] - cols[0])
-        return area < (stop - start) * self._width[name]
+        start, stop = part.rows
+        return self.shares[part.sum].area(holders, part.rows) < (stop - start) * self.width[part.sum]
 
-    def deliver(
-        self,
-        stage: str,
-        rows: Range,
-        owners: tuple[int, ...],
-        nearest: Callable[[Holders, int], int],
-        *,
-        only: str = "",
-        without: str = "",
-    ) -> Delivery:
-        """What has to travel so that each of ``owners`` has all sums of ``stage`` over ``rows``.
+    def has(self, parts: Parts, product: Product) -> bool:
+        """Whether any of ``parts`` has a product like this one in it."""
+        return any(
+            part.sum == product.sum and product.operand in self.operands[product.sum, part.origins[0]]
+            for part in parts
+        )
 
-        ``nearest``: of some devices, the one nearest to another. ``only``: no registers but those of
-        products with this operand alone, which are not added on the way; ``without``: all but those.
-        """
-        local: dict[int, Parts] = dict.fromkeys(owners, ())
-        # (sender, what it sends, by its place in parts) -> owners that it is for
-        wanted: dict[tuple[int, int], list[int]] = defaultdict(list)
-        partial: dict[int, bool] = {}
-        parts = []
-        for n, (holders, part) in enumerate(self.parts(stage, rows)):
+
+@lru_cache(maxsize=CACHED)
+def layer_sums(shape: Shape, tilings: tuple[Tiling, ...]) -> LayerSums:
+    """The registers of a layer whose matrices, in program order, are cut so."""
+    products: dict[str, list[tuple[Product, Tiling]]] = defaultdict(list)
+    for product, tiling in zip(shape.program.products, tilings, strict=True):
+        products[product.sum].append((product, tiling))
+    shares = {name: _shares(tuple(tiling for _, tiling in those)) for name, those in products.items()}
+    return LayerSums(
+        stages={stage.name: sorted(shape.program.sums(stage.name)) for stage in shape.program.stages},
+        shares=shares,
+        operands={
+            (name, holders): {products[name][number][0].operand for number, _, _ in blocks}
+            for name, share in shares.items()
+            for holders, blocks in share.blocks.items()
+        },
+        width={
+            name: sum(matrix_shape(shape.layer, product)[1] for product, _ in those)
+            for name, those in products.items()
+        },
+    )
+
+
+@lru_cache(maxsize=CACHED)
+def _shares(tilings: tuple[Tiling, ...]) -> Shares:
+    """The registers of a sum whose products' matrices are cut so."""
+    blocks: dict[Holders, set[tuple[int, Range, Range]]] = defaultdict(set)
+    for number, tiling in enumerate(tilings):
+        for tile in tiling.tiles:
+            blocks[tile.holders].add((number, tile.rows, tile.cols))
+    return Shares(
+        {holders: frozenset(found) for holders, found in blocks.items()},
+        {holders: _union({rows for _, rows, _ in found}) for holders, found in sorted(blocks.items())},
+    )
+
+
+@lru_cache(maxsize=CACHED)
+def deliveries(
+    sums: LayerSums, stage: str, shards: Shards, topology: Topology, *, only: str = "", without: str = ""
+) -> dict[Range, Delivery]:
+    """What has to travel so that owners of rows of ``stage`` have all their sums; it has ``shards``.
+
+    ``only``: no registers but those of products with this operand alone, which are not added on the
+    way; ``without``: all but those.
+    """
+    return {
+        rows: _deliver(sums, stage, rows, owners, topology, only, without)
+        for rows, owners in shards.owners.items()
+    }
+
+
+def _deliver(
+    sums: LayerSums,
+    stage: str,
+    rows: Range,
+    owners: tuple[int, ...],
+    topology: Topology,
+    only: str,
+    without: str,
+) -> Delivery:
+    local: dict[int, Parts] = dict.fromkeys(owners, ())
+    # (sender, what it sends, by its place in parts) -> owners that it is for
+    wanted: dict[tuple[int, int], list[int]] = defaultdict(list)
+    partial: dict[int, bool] = {}
+    parts: list[Part] = []
+    for name in sums.stages[stage]:
+        for holders, made in sums.shares[name].over(rows):
+            part = Part(name, (holders,), made)
+            n = len(parts)
             parts.append(part)
-            early = self._operands[part.register.sum, holders] == {only or without}
+            early = sums.operands[name, holders] == {only or without}
             if only and not early:
                 continue
             for owner in owners:
                 if owner in holders:
                     local[owner] += (part,)
                 elif not (without and early):
-                    wanted[nearest(holders, owner), n].append(owner)
-                    partial[n] = self.is_partial(holders, part)
-        reduced: dict[int, dict[int, Parts]] = {}
-        for owner in owners if not only else ():
-            by_sender: dict[int, Parts] = defaultdict(tuple)
-            complete = False
-            for (sender, n), targets in wanted.items():
+                    wanted[topology.nearest(holders, owner), n].append(owner)
+                    partial[n] = sums.is_partial(holders, part)
+    reduced: dict[int, dict[int, Parts]] = {}
+    for owner in owners if wanted and not only else ():
+        by_sender: dict[int, Parts] = defaultdict(tuple)
+        complete = False
+        for (sender, n), targets in wanted.items():
+            if owner in targets:
+                by_sender[sender] += (parts[n],)
+                complete |= not partial[n]
+        if len(by_sender) > 1 and not complete and _alike(by_sender.values()):
+            reduced[owner] = dict(sorted(by_sender.items()))
+            for targets in wanted.values():
                 if owner in targets:
-                    by_sender[sender] += (parts[n],)
-                    complete |= not partial[n]
-            if len(by_sender) > 1 and not complete and _alike(by_sender.values()):
-                reduced[owner] = dict(sorted(by_sender.items()))
-                for targets in wanted.values():
-                    if owner in targets:
-                        targets.remove(owner)
-        order = sorted(wanted, key=lambda item: (item[0], parts[item[1]].register.sum))
-        sent = [
-            (sender, tuple(wanted[sender, n]), parts[n], partial[n])
-            for sender, n in order
-            if wanted[sender, n]
-        ]
-        return Delivery(local, reduced, sent)
+                    targets.remove(owner)
+    order = sorted(wanted, key=lambda item: (item[0], parts[item[1]].sum))
+    sent = [
+        (sender, tuple(wanted[sender, n]), parts[n], partial[n]) for sender, n in order if wanted[sender, n]
+    ]
+    return Delivery(local, reduced, sent)
 
-    def has(self, parts: Parts, product: Product) -> bool:
-        """Whether any of ``parts`` has a product like this one in it."""
-        return any(
-            part.register.sum == product.sum
-            and product.operand in self._operands[product.sum, part.register.origins[0]]
-            for part in parts
-        )
 
-    def needs(self, device: int, parts: Iterable[SumRows]) -> list[Need]:
-        """What an instruction on ``device`` waits for that reads all of ``parts``."""
-        return [Need(key, 0) for part in parts for _, key in self.completing(device, part)]
-
-    def completing(self, device: int, part: SumRows) -> Made:
-        """The products on ``device`` that complete ``part``."""
-        made = self.made[part.register.sum, device, part.register.origins[0]]
-        return [(rows, key) for rows, key in made if overlap(rows, part.rows)]
+def completing(sums: Sums, device: int, part: Part) -> Made:
+    """The products on ``device`` that complete ``part``."""
+    made = sums[part.sum, device, part.origins[0]]
+    return [(rows, key) for rows, key in made if overlap(rows, part.rows)]
 
 
 def elements(parts: Parts) -> int:
@@ -170,7 +236,7 @@ def elements(parts: Parts) -> int:
 
 def _alike(senders: Iterable[Parts]) -> bool:
     """Whether all send the same rows of the same sums."""
-    return len({tuple((part.register.sum, part.rows) for part in parts) for parts in senders}) == 1
+    return len({tuple((part.sum, part.rows) for part in parts) for parts in senders}) == 1
 
 
 def _union(ranges: Iterable[Range]) -> list[Range]:
