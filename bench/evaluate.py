@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from bench.emulator.timing import Timing, count_cycles, time_program
+from bench.emulator.timing import Timing, cycles_of, time_program
 from bench.hardware.profile import Cluster
-from bench.plans.lower import lower
+from bench.hardware.topology import routes
+from bench.plans.lower import loop_bodies, lower
 from bench.plans.memory import check_memory, weight_bytes
 from bench.plans.plan import Plan
 from bench.plans.validate import validate
@@ -35,4 +36,7 @@ def emulated_cycles(workload: Workload, cluster: Cluster, plan: Plan) -> int:
     Raises DoesNotFit as `evaluate` does.
     """
     check_memory(plan, cluster)
-    return count_cycles(lower(plan, workload, cluster), cluster.profile.overlay)
+    sizes = (cluster.fpgas, routes(cluster, plan.groups).servers, len(plan.groups))
+    return cycles_of(
+        (body.arrays for body in loop_bodies(plan, workload, cluster)), sizes, cluster.profile.overlay
+    )

@@ -23,10 +23,26 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from bench.plans.program import Ints
+from bench.plans.program import (
+    BLOCKS,
+    COUNT,
+    FIRST,
+    GROUP,
+    IDLE,
+    INTERVAL,
+    LAST_RESULT,
+    LATENCY,
+    LEAVING,
+    RESULT,
+    SERVER,
+    STARTS,
+    TO_GROUP,
+    UNIT,
+    VECTORS,
+    WORDS,
+    Ints,
+)
 
-UNIT, SERVER, BLOCKS, INTERVAL, LATENCY, FIRST, COUNT, GROUP, TO_GROUP, STARTS, VECTORS = range(11)
-WORDS, RESULT, LAST_RESULT, LEAVING, IDLE = range(11, 16)
 NOT_FIRST, FREE, LOCK_STEP = 0, 1, 2
 MATRIX, VECTOR, LINK, LOAD = 0, 1, 2, 3
 LONGEST_PERIOD = 6

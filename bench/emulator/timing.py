@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bench.hardware.profile import Cluster, Overlay
-from bench.plans.program import Phase, Program, Unit
+from bench.plans.program import COUNT, INTERVAL, SERVER, UNIT, WORDS, PhaseArrays, Program, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,19 @@ def count_cycles(program: Program, overlay: Overlay, *, extrapolate: bool = True
 
     ``extrapolate=False`` runs every iteration; the result is the same (tests hold it to that).
     """
+    sizes = (program.devices, program.links, program.groups)
+    return cycles_of([phase.arrays for phase in program.phases], sizes, overlay, extrapolate=extrapolate)
+
+
+def cycles_of(
+    phases: Iterable[PhaseArrays], sizes: tuple[int, int, int], overlay: Overlay, *, extrapolate: bool = True
+) -> int:
+    """`count_cycles` of the ``phases`` of a program; ``sizes``: its devices, links and groups."""
     from bench.emulator.engine import simulate  # compiled: half a second that listing need not wait for
 
     core = overlay.batch_core
-    sizes = np.array([program.devices, program.links, program.groups], dtype=np.int64)
     now = overlay.input_load_cycles
-    for phase in program.phases:
-        arrays = phase.arrays
+    for phase in phases:
         load = first_load(phase, overlay)
         now += load
         costs = np.array(
@@ -67,18 +74,18 @@ def count_cycles(program: Program, overlay: Overlay, *, extrapolate: bool = True
                 core.instruction_gap_cycles if core else 0,
                 (core.program_steps or 0) if core else 0,
                 load + rewrite(phase, overlay),
-                phase.iterations - max((i.count for i in phase.instructions), default=0),
+                phase.iterations - int(phase.fields[:, COUNT].max(initial=0)),
             ],
             dtype=np.int64,
         )
         now = int(
             simulate(
-                arrays.fields,
-                arrays.wait_start,
-                arrays.waits,
+                phase.fields,
+                phase.wait_start,
+                phase.waits,
                 costs,
-                sizes,
-                arrays.iterations,
+                np.array(sizes, dtype=np.int64),
+                phase.iterations,
                 now,
                 extrapolate,
             )
@@ -86,28 +93,26 @@ def count_cycles(program: Program, overlay: Overlay, *, extrapolate: bool = True
     return now - _unread(overlay)
 
 
-def first_load(phase: Phase, overlay: Overlay) -> int:
+def first_load(phase: PhaseArrays, overlay: Overlay) -> int:
     """Cycles until constants and first inputs of a phase are in their vector files (batch core; else 0).
 
     The loads of later time steps are instructions of the phase.
     """
-    loads: dict[int, int] = defaultdict(int)
-    for i in phase.instructions:
-        if i.unit is Unit.LOAD:
-            loads[i.device] += i.interval
-    return max(loads.values()) - 1 + overlay.writeback_latency_cycles if loads else 0
+    if overlay.batch_core is None:
+        return 0
+    loads = phase.fields[phase.fields[:, UNIT] == Unit.LOAD]
+    cycles = np.bincount(loads[:, SERVER], weights=loads[:, INTERVAL]).max(initial=0)
+    return int(cycles) - 1 + overlay.writeback_latency_cycles if cycles else 0
 
 
-def rewrite(phase: Phase, overlay: Overlay) -> int:
+def rewrite(phase: PhaseArrays, overlay: Overlay) -> int:
     """Cycles between two programs of a phase: one for each instruction word, and the start (batch core)."""
     core = overlay.batch_core
     if core is None or core.program_steps is None:
         return 0
-    words: dict[int, int] = defaultdict(int)
-    for i in phase.instructions:
-        if i.unit is not Unit.LINK:
-            words[i.device] += i.words
-    written = max(words.values(), default=0) * core.program_steps * overlay.instruction_issue_cycles
+    inside = phase.fields[phase.fields[:, UNIT] != Unit.LINK]
+    words = int(np.bincount(inside[:, SERVER], weights=inside[:, WORDS]).max(initial=0))
+    written = words * core.program_steps * overlay.instruction_issue_cycles
     return written + overlay.input_load_cycles - _unread(overlay)
 
 

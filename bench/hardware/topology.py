@@ -31,12 +31,13 @@ device is a group of its own.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import isqrt
+from typing import NamedTuple
 
 from bench.errors import InvalidPlan
 from bench.hardware.profile import Cluster
@@ -49,7 +50,6 @@ HUB = -1
 
 Groups = tuple[tuple[int, ...], ...]
 Pair = tuple[int, int]
-Tree = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,21 @@ class Link:
     destination: int
     server: int
     latency_factor: float = 1.0
+
+
+class Hop(NamedTuple):
+    """One hop of a multicast tree: an index into the topology's links, and its place in the tree."""
+
+    link: int
+    before: int
+    """Position in the tree of the hop before it; -1: the source sends."""
+    level: int
+    """Hops before it."""
+    inside: bool
+    """Whether it is on the way to a destination in the source's own device group."""
+
+
+Tree = tuple[Hop, ...]
 
 
 @dataclass(frozen=True)
@@ -96,28 +111,34 @@ class Topology:
     def multicast_tree(self, src: int, dsts: Sequence[int]) -> Tree:
         """The union of the routes from ``src`` to ``dsts``, each hop once, in forwarding order.
 
-        Entries are (index into ``links``, position of the hop before it or -1). Hops nearer
-        to the source come first; equals keep the order of ``dsts``.
+        Hops nearer to the source come first; equals keep the order of ``dsts``.
         """
         key = (src, tuple(dsts))
         if key not in self._trees:
-            self._trees[key] = self._tree([self.route(src, dst) for dst in dict.fromkeys(dsts)])
+            self._trees[key] = self._tree(src, key[1])
         return self._trees[key]
 
-    def _tree(self, paths: list[tuple[int, ...]]) -> Tree:
-        hops = (
-            (path[depth], path[depth - 1] if depth else -1)
-            for depth in range(max(map(len, paths), default=0))
-            for path in paths
-            if depth < len(path)
-        )
-        position: dict[int, int] = {-1: -1}
-        tree: list[tuple[int, int]] = []
-        for link, before in hops:
-            if link not in position:
-                position[link] = len(tree)
-                tree.append((link, position[before]))
-        return tuple(tree)
+    def _tree(self, src: int, dsts: tuple[int, ...]) -> Tree:
+        """Routes are walked from their ends until they meet a hop that is there already."""
+        home = self.group_of.get(src)
+        before: dict[int, int] = {}
+        order: dict[int, Pair] = {}
+        inside: set[int] = set()
+        for number, dst in enumerate(dsts):
+            path = self.route(src, dst)
+            at_home = self.group_of.get(dst) == home
+            for level in range(len(path) - 1, -1, -1):
+                link = path[level]
+                if link in (inside if at_home else before):
+                    break
+                if at_home:
+                    inside.add(link)
+                if link not in before:
+                    before[link] = path[level - 1] if level else -1
+                    order[link] = (level, number)
+        hops = sorted(before, key=order.__getitem__)
+        position = {link: n for n, link in enumerate((-1, *hops), start=-1)}
+        return tuple(Hop(link, position[before[link]], order[link][0], link in inside) for link in hops)
 
     @cached_property
     def both_ways(self) -> bool:
@@ -163,6 +184,16 @@ class Topology:
     @cached_property
     def _ways(self) -> dict[int, dict[int, int]]:
         return {}
+
+    @cached_property
+    def servers(self) -> int:
+        """Physical channels, at least one."""
+        return 1 + max((link.server for link in self.links), default=0)
+
+    @cached_property
+    def group_of(self) -> dict[int, int]:
+        """Device -> index of its group."""
+        return {device: number for device, (number, _) in self.place.items()}
 
     @cached_property
     def _index(self) -> dict[Pair, int]:
@@ -217,13 +248,13 @@ def torus_shape(fpgas: int) -> Pair:
 
 
 def _check(groups: Groups, fpgas: int) -> None:
-    devices = [device for group in groups for device in group]
+    members = Counter(device for group in groups for device in group)
     if not all(groups):
         raise InvalidPlan("a device group is empty")
-    for device in devices:
+    for device, times in members.items():
         if not 0 <= device < fpgas:
             raise InvalidPlan(f"device {device} is in a group, but the cluster has devices 0 to {fpgas - 1}")
-        if devices.count(device) > 1:
+        if times > 1:
             raise InvalidPlan(f"device {device} is in more than one group, or twice in one")
 
 

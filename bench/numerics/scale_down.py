@@ -39,9 +39,9 @@ def scale_down(plan: Plan, workload: Workload) -> tuple[Plan, Workload]:
         layer, product = layers[block.layer], products[block.layer, block.matrix]
         rows = scale.range(_stage_space(layer, product.stage), block.rows)
         cols = scale.range(_operand_space(layer, product.operand), block.cols)
-        blocks.append(replace(block, rows=rows, cols=cols))
+        blocks.append(block._replace(rows=rows, cols=cols))
     vectors = [
-        replace(v, rows=scale.range(_stage_space(layers[v.layer], v.stage), v.rows)) for v in plan.vectors
+        v._replace(rows=scale.range(_stage_space(layers[v.layer], v.stage), v.rows)) for v in plan.vectors
     ]
     small = replace(workload, layers=tuple(_scaled(layer, scale) for layer in workload.layers))
     return replace(plan, blocks=tuple(blocks), vectors=tuple(vectors)), small

@@ -13,10 +13,10 @@ from functools import cached_property
 
 from bench.hardware.profile import BatchCore, Overlay
 from bench.plans.cells import CellProgram, Product, Stage, cell_program, matrix_shape
-from bench.plans.ownership import Ownership
-from bench.plans.plan import Block, Range
+from bench.plans.ownership import Ownership, Tile
+from bench.plans.plan import Range
 from bench.plans.program import Results, Wait
-from bench.plans.stream import Key, Need
+from bench.plans.stream import Key, Need, Stream
 from bench.workloads.model import EXTERNAL, Layer
 
 
@@ -28,6 +28,7 @@ class CoreRules:
     overlay: Overlay
     owned: Ownership
     passes: int
+    stream: Stream
 
     @property
     def core(self) -> BatchCore | None:
@@ -87,8 +88,8 @@ class CoreRules:
             return []
         columns: dict[int, set[Range]] = defaultdict(set)
         for product in self.program.products:
-            for block in self._blocks(product) if product.operand == "x" else ():
-                columns[block.device].add(block.cols)
+            for tile in self._tiles(product) if product.operand == "x" else ():
+                columns[tile.device].add(tile.cols)
         vectors = self.overlay.tiles * self.overlay.vectors_per_pass * self.passes
         width = self.overlay.tiles * self.overlay.lanes
         return [
@@ -96,8 +97,8 @@ class CoreRules:
             for device, ranges in sorted(columns.items())
         ]
 
-    def _blocks(self, product: Product) -> tuple[Block, ...]:
-        return self.owned.blocks.get((self.layer.name, product.matrix), ())
+    def _tiles(self, product: Product) -> tuple[Tile, ...]:
+        return self.owned.tilings[self.layer.name, product.matrix].tiles
 
     # -- instruction words -------------------------------------------------------------
 
@@ -132,8 +133,10 @@ class CoreRules:
             for rows, owners in self.owned.owners[self.layer.name, stage.name].items()
             for device in owners
             if all(
-                Block(self.layer.name, p.matrix, rows, (0, matrix_shape(self.layer, p)[1]), device)
-                in self._blocks(p)
+                any(
+                    (tile.rows, tile.cols, tile.device) == (rows, (0, matrix_shape(self.layer, p)[1]), device)
+                    for tile in self._tiles(p)
+                )
                 for p in matrices
             )
         ]
@@ -142,22 +145,21 @@ class CoreRules:
 
     def addend(self, key: Key, same_rows: bool) -> Need:
         """The wait of a product for the sum that it adds to, in the first multifunction unit."""
-        return self.operand(key) if self.core else _chained(key, same_rows)
+        return self.operand(key) if self.core else self._chained(key, same_rows)
 
     def operand(self, key: Key) -> Need:
         """The wait for a vector that the first multifunction unit reads (batch core)."""
-        return Need(key, 0, Wait.UNITS, self.core.first_unit_cycles if self.core else 0)
+        return self.stream.need(key, 0, Wait.UNITS, self.core.first_unit_cycles if self.core else 0)
 
     def newest(self, key: Key, same_rows: bool, stage: Stage) -> Need:
         """The wait of a stage's chain for a gate's sum."""
         if self.core is None:
-            return _chained(key, same_rows)
-        return Need(key, 0, Wait.UNITS, self.core.second_unit_cycles if stage.second_unit else 0)
+            return self._chained(key, same_rows)
+        return self.stream.need(key, 0, Wait.UNITS, self.core.second_unit_cycles if stage.second_unit else 0)
 
     def link(self, key: Key) -> Need:
         """The wait of a chain's instruction for the one before it."""
-        return Need(key, 0, Wait.UNITS) if self.core else _chained(key, True)
+        return self.stream.need(key, 0, Wait.UNITS) if self.core else self._chained(key, True)
 
-
-def _chained(key: Key, same_rows: bool) -> Need:
-    return Need(key, 0, Wait.BLOCKS if same_rows else Wait.ALL)
+    def _chained(self, key: Key, same_rows: bool) -> Need:
+        return self.stream.need(key, 0, Wait.BLOCKS if same_rows else Wait.ALL)

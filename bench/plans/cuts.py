@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from bench.hardware.topology import Topology
 from bench.plans.cells import Product
-from bench.plans.ownership import Ownership, feeds, overlap
-from bench.plans.plan import Block, Range
+from bench.plans.ownership import Ownership, Tile, feeds, overlap
+from bench.plans.plan import Range
 from bench.workloads.model import Layer
 
 Columns = tuple[Range, ...]
@@ -27,7 +27,7 @@ class Cuts:
         layer: Layer,
         parts: int,
         owned: Ownership,
-        together: set[str],
+        together: frozenset[str],
         topology: Topology,
         early: str,
     ) -> None:
@@ -39,18 +39,18 @@ class Cuts:
         self._early = early
         self._known: dict[tuple[str, int, Range], list[Columns]] = {}
 
-    def of(self, product: Product, block: Block) -> list[Columns]:
+    def of(self, product: Product, tile: Tile) -> list[Columns]:
         """The column ranges of each part, in the order in which they are multiplied."""
         if self.parts == 1 or product.operand == self._early:
-            return [(block.cols,)]
-        key = (product.operand, block.device, block.cols)
+            return [(tile.cols,)]
+        key = (product.operand, tile.device, tile.cols)
         if key not in self._known:
-            self._known[key] = self._cut(product.operand, block)
+            self._known[key] = self._cut(product.operand, tile)
         return self._known[key]
 
-    def _cut(self, operand: str, block: Block) -> list[Columns]:
+    def _cut(self, operand: str, tile: Tile) -> list[Columns]:
         by_hops: dict[int, list[Range]] = defaultdict(list)
-        for cols, hops in self._sources(operand, block):
+        for cols, hops in self._sources(operand, tile):
             by_hops[hops].append(cols)
         found = [by_hops[hops] for hops in sorted(by_hops)]
         near = len(found) - self.parts + 1
@@ -58,18 +58,18 @@ class Cuts:
             found = [[cols for ranges in found[:near] for cols in ranges], *found[near:]]
         return [_joined(ranges) for ranges in found]
 
-    def _sources(self, operand: str, block: Block) -> Iterator[tuple[Range, int]]:
-        """Column ranges of a block, each with the hops that its operand's rows travel to the device."""
+    def _sources(self, operand: str, tile: Tile) -> Iterator[tuple[Range, int]]:
+        """Column ranges of a tile, each with the hops that its operand's rows travel to the device."""
         if operand != "x":
-            yield from self._shards(self._layer.name, operand, block.device, block.cols, 0)
+            yield from self._shards(self._layer.name, operand, tile.device, tile.cols, 0)
             return
         for feed, offset in feeds(self._layer):
-            inside = overlap(block.cols, (offset, offset + feed.size))
+            inside = overlap(tile.cols, (offset, offset + feed.size))
             if inside is None:
                 continue
             if feed.producer in self._together and self._layer.input_terms == 1:
                 rows = inside[0] - offset, inside[1] - offset
-                yield from self._shards(feed.producer, "h", block.device, rows, offset)
+                yield from self._shards(feed.producer, "h", tile.device, rows, offset)
             else:
                 yield inside, 0
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import partial
 
 from bench.hardware.profile import Cluster
 from bench.plans.cells import Product
 from bench.plans.core import CoreRules
-from bench.plans.operations import Multiply, Operation
-from bench.plans.plan import Block, Range
-from bench.plans.program import Instruction, Results, Start, Unit
+from bench.plans.cuts import Columns
+from bench.plans.operations import Multiply, Register
+from bench.plans.ownership import Tile
+from bench.plans.program import Describe, Description, Operations, Results, Start, Unit, timing
 from bench.plans.stream import Key, Need, Stream
 from bench.workloads.model import Layer
 
@@ -40,34 +42,35 @@ class Emitter:
         self._group_of = group_of
         self._stream = stream
         self._skew = skew
-        self._pipelined = pipelined
+        self._start = Start.FREE if pipelined or self._overlay.steps_overlap else Start.LOCK_STEP
         self._started: set[int] = set()
         # (device, operand, columns) -> rows multiplied so far: row blocks are packed across gates
-        self._packed: dict[tuple[int, str, tuple[Range, ...]], int] = defaultdict(int)
+        self._packed: dict[tuple[int, str, Columns], int] = defaultdict(int)
 
     def matrix(
-        self, key: Key, product: Product, block: Block, needs: list[Need], lead: int, does: Multiply
+        self, key: Key, product: Product, tile: Tile, parts: Columns, needs: Sequence[Need], lead: int
     ) -> None:
-        """A matrix-vector product with ``block``, or with some columns of it."""
-        rows, cols = block.rows[1] - block.rows[0], sum(stop - start for start, stop in does.parts)
-        words = math.ceil(cols / (self._overlay.tiles * self._overlay.lanes))
-        interval = words + self._overlay.row_block_overhead_cycles
-        interval = math.ceil(interval * self._stalls.get(block.device, 1.0))
+        """A matrix-vector product with a tile, or with the columns ``parts`` of it."""
+        overlay, device = self._overlay, tile.device
+        rows, cols = tile.rows[1] - tile.rows[0], sum([stop - start for start, stop in parts])
+        interval = -(-cols // (overlay.tiles * overlay.lanes)) + overlay.row_block_overhead_cycles
+        if device in self._stalls:
+            interval = math.ceil(interval * self._stalls[device])
+        blocks = self._packed_blocks((device, product.operand, parts), rows)
+        results = self._rules.results(rows, interval)
         self._append(
-            key=key,
-            unit=Unit.MATRIX,
-            device=block.device,
-            blocks=self._packed_blocks((block.device, product.operand, does.parts), rows),
-            interval=interval,
-            words=1 + self._rules.words_after(product, rows),
-            results=self._rules.results(rows, interval),
-            latency=self._overlay.matrix_latency_cycles,
-            needs=needs,
-            what=product.matrix,
-            lead=lead,
+            key,
+            Unit.MATRIX,
+            device,
+            (blocks, interval, overlay.matrix_latency_cycles),
+            needs,
+            lead,
             vectors=self.blocks(rows),
-            macs=rows * cols * self._batch,
-            does=(does,),
+            words=1 + self._rules.words_after(product, rows),
+            results=results,
+            describe=partial(
+                _product, self._layer.name, product, tile, parts, rows * cols * self._batch, results
+            ),
         )
 
     def vector(
@@ -75,106 +78,75 @@ class Emitter:
         key: Key,
         device: int,
         elements: int,
-        needs: list[Need],
+        needs: Sequence[Need],
         what: str,
+        does: Operations = tuple,
         lead: int = 0,
         words: int = 1,
-        does: tuple[Operation, ...] = (),
     ) -> None:
         """An elementwise instruction on so many elements."""
-        self._append(
-            key=key,
-            unit=Unit.VECTOR,
-            device=device,
-            blocks=self.blocks(elements),
-            interval=1,
-            latency=0,
-            needs=needs,
-            what=what,
-            lead=lead,
-            words=words,
-            does=does,
-        )
+        blocks = self.blocks(elements)
+        describe = partial(_elementwise, self._layer.name, what, device, does)
+        self._append(key, Unit.VECTOR, device, (blocks, 1, 0), needs, lead, blocks, words, describe)
 
     def load(self, what: str, device: int, cycles: int, lead: int, words: int, count: int) -> None:
         """A load that runs in ``count`` steps; what is loaded once only counts before the first."""
-        self._append(
-            key=self._stream.key("load", self._layer.name, device, what),
-            unit=Unit.LOAD,
-            device=device,
-            blocks=1,
-            interval=cycles,
-            latency=0,
-            needs=[],
-            what=f"load {what}",
-            lead=lead,
-            words=words,
-            count=count,
-        )
+        key = self._stream.keys["load", self._layer.name, device, what]
+        describe = partial(_elementwise, self._layer.name, f"load {what}", device)
+        self._append(key, Unit.LOAD, device, (1, cycles, 0), (), lead, 1, words, describe, count=count)
 
     def blocks(self, rows: int) -> int:
         """Native vectors of so many rows, for the whole batch."""
-        return math.ceil(rows / self._overlay.engines) * self._rules.passes * self._rules.vectors
+        return -(-rows // self._overlay.engines) * self._rules.passes * self._rules.vectors
 
-    def _packed_blocks(self, key: tuple[int, str, tuple[Range, ...]], rows: int) -> int:
+    def _packed_blocks(self, key: tuple[int, str, Columns], rows: int) -> int:
         """Row blocks that this product adds: the gates of one operand are stacked, then cut into blocks.
 
         A batch core has each matrix by itself.
         """
         if self._rules.core:
             return self._rules.padded_blocks(rows) * self._rules.passes
-        before = self._packed[key]
+        before, engines = self._packed[key], self._overlay.engines
         self._packed[key] = before + rows
-        whole = math.ceil((before + rows) / self._overlay.engines) - math.ceil(before / self._overlay.engines)
+        whole = -(-(before + rows) // engines) + (-before // engines)
         return max(whole, 1) * self._rules.passes
 
     def _append(
         self,
-        *,
         key: Key,
         unit: Unit,
         device: int,
-        blocks: int,
-        interval: int,
-        latency: int,
-        needs: list[Need],
-        what: str,
+        cycles: tuple[int, int, int],
+        needs: Sequence[Need],
         lead: int,
-        vectors: int = 0,
-        macs: int = 0,
-        words: int = 1,
+        vectors: int,
+        words: int,
+        describe: Describe,
         results: Results | None = None,
         count: int | None = None,
-        does: tuple[Operation, ...] = (),
     ) -> None:
+        """``cycles``: the instruction's blocks, interval and latency."""
         start = Start.NOT_FIRST
         if device not in self._started:
-            start = Start.FREE if self._pipelined or self._overlay.steps_overlap else Start.LOCK_STEP
-        self._started.add(device)
-        self._stream.append(
-            key,
-            self._skew - lead,
-            needs,
-            partial(
-                Instruction,
-                unit=unit,
-                server=device,
-                blocks=blocks,
-                interval=interval,
-                latency=latency,
-                first=self._skew - lead,
-                count=self._layer.steps if count is None else count,
-                group=self._group_of[device],
-                to_group=self._group_of[device],
-                starts_step=start,
-                layer=self._layer.name,
-                what=what,
-                device=device,
-                to_device=device,
-                vectors=vectors or blocks,
-                macs=macs,
-                words=words,
-                results=results,
-            ),
-            does,
-        )
+            start = self._start
+            self._started.add(device)
+        first, group = self._skew - lead, self._group_of[device]
+        steps = self._layer.steps if count is None else count
+        blocks, interval, _ = cycles
+        fields = (
+            unit, device, *cycles, first, steps, group, group, start, vectors, words,
+            *timing(blocks, interval, results),
+        )  # fmt: skip
+        self._stream.append(key, first, needs, fields, describe)
+
+
+def _product(
+    layer: str, product: Product, tile: Tile, parts: Columns, macs: int, results: Results | None
+) -> Description:
+    register = Register(layer, product.sum, (tile.holders,))
+    does = Multiply(layer, product.matrix, tile.rows, tile.cols, parts, register)
+    return Description(layer, product.matrix, tile.device, tile.device, macs, 0, results, (does,))
+
+
+def _elementwise(layer: str, what: str, device: int, does: Operations = tuple) -> Description:
+    return Description(layer, what, device, device, does=does())

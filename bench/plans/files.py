@@ -105,8 +105,8 @@ def save_plan(path: Path, plan: Plan, point: Point) -> None:
         "streamed": [asdict(streaming) for streaming in plan.streamed],
         "wavefront": plan.wavefront,
         "groups": plan.groups,
-        "blocks": [asdict(block) for block in plan.blocks],
-        "vectors": [asdict(vector) for vector in plan.vectors],
+        "blocks": [block._asdict() for block in plan.blocks],
+        "vectors": [vector._asdict() for vector in plan.vectors],
     }
     partial = path.with_name(path.name + ".partial")
     partial.write_text(_readable(value), encoding="utf-8")

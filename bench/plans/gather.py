@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -11,12 +12,12 @@ from bench.hardware.profile import Profile
 from bench.hardware.topology import Topology
 from bench.plans.cells import Product, Stage, cell_program
 from bench.plans.emit import Emitter
-from bench.plans.operations import Move, Operation, SumRows
-from bench.plans.ownership import Ownership, overlap
-from bench.plans.plan import Block, Range
+from bench.plans.ownership import Ownership, Tile, overlap
+from bench.plans.plan import Range
+from bench.plans.program import Operations
 from bench.plans.stream import Key, Need, Stream
-from bench.plans.sums import Delivery, LayerSums, Parts, Sums, elements
-from bench.plans.transfers import Exchange
+from bench.plans.sums import Delivery, LayerSums, Part, Parts, Sums, elements
+from bench.plans.transfers import Exchange, carried_sums
 from bench.workloads.model import Layer
 
 
@@ -31,6 +32,18 @@ class Arrival:
     parts: Parts
     partial: bool
     early: bool = False
+
+
+@dataclass(frozen=True)
+class Message:
+    """A sum that ``device`` sends to owners of a stage's ``rows``, each with the key of its arrival."""
+
+    stage: Stage
+    rows: Range
+    device: int
+    arrivals: dict[int, Key]
+    part: Part
+    partial: bool
 
 
 class Gather:
@@ -65,14 +78,13 @@ class Gather:
         self._topology = topology
         self.early = early
         # (stage, owner) -> what was sent to it before the step began, for which rows
-        self._sent_early: dict[tuple[str, int], list[tuple[Range, Key, SumRows]]] = defaultdict(list)
+        self._sent_early: dict[tuple[str, int], list[tuple[Range, Key, Part]]] = defaultdict(list)
 
     def late(
         self, stage: Stage, rows: Range, owners: tuple[int, ...]
     ) -> dict[int, tuple[Parts, list[Arrival]]]:
         """Send the sums of this step that others have made; owner -> its own sums, and what arrives."""
-        sums, name = self._sums, self._layer.name
-        delivery = sums.deliver(stage.name, rows, owners, self._topology.nearest, without=self.early)
+        delivery = self._sums.deliver(stage.name, rows, owners, self._topology.nearest, without=self.early)
         arrivals = {
             owner: [
                 Arrival(key, (part,), partial=True, early=True)
@@ -84,86 +96,77 @@ class Gather:
         for owner, senders in delivery.reduced.items():
             count = elements(next(iter(senders.values())))
             found = self._exchange.reduce(
-                (name, stage.name, rows, owner),
                 owner,
                 senders,
-                {device: sums.needs(device, parts) for device, parts in senders.items()},
+                {device: self._needs(device, parts) for device, parts in senders.items()},
                 self.bytes(count, partial=True),
                 f"{stage.name} partial sums",
                 partial(self._add, count, f"{stage.name} add"),
             )
             arrivals[owner] += [Arrival(key, parts, partial=True) for key, parts in found]
-        for device, targets, part, is_partial in delivery.sent:
-            needs = sums.needs(device, (part,))
-            for owner, key in self._send_sums(stage, rows, device, targets, part, needs, is_partial, 0):
-                arrivals[owner].append(Arrival(key, (part,), partial=is_partial))
+        for message in self._messages(stage, rows, delivery):
+            self._send(message, self._needs(message.device, (message.part,)), 0)
+            for owner, key in message.arrivals.items():
+                arrivals[owner].append(Arrival(key, (message.part,), partial=message.partial))
         return {owner: (delivery.local[owner], arrivals[owner]) for owner in owners}
 
-    def _send_sums(
-        self,
-        stage: Stage,
-        rows: Range,
-        device: int,
-        targets: tuple[int, ...],
-        part: SumRows,
-        needs: list[Need],
-        is_partial: bool,
-        lead: int,
-    ) -> list[tuple[int, Key]]:
-        """Send a sum to owners of a stage's rows; each with the key of its arrival."""
-        tag = self._tag(stage, rows, device, part)
-        size = self.bytes(elements((part,)), partial=is_partial)
-        what = f"{stage.name} {'partial sums' if is_partial else 'gates'}"
-        self._exchange.multicast(tag, device, targets, needs, size, what, Move((part,)), lead)
-        return [(owner, self._exchange.arrival(tag, owner)) for owner in targets]
+    def _messages(self, stage: Stage, rows: Range, delivery: Delivery) -> list[Message]:
+        return [
+            Message(stage, rows, device, {owner: self._stream.new() for owner in owners}, part, is_partial)
+            for device, owners, part, is_partial in delivery.sent
+        ]
 
-    def _tag(self, stage: Stage, rows: Range, device: int, part: SumRows) -> Key:
-        """What the message of ``device`` with this sum is known by."""
-        whose = (part.register.sum, part.register.origins, part.rows)
-        return self._stream.key("sums", self._layer.name, stage.name, rows, device, whose)
+    def _needs(self, device: int, parts: Parts) -> list[Need]:
+        """What an instruction on ``device`` waits for that reads all of ``parts``."""
+        return [self._stream.need(key) for part in parts for _, key in self._sums.completing(device, part)]
+
+    def _send(self, message: Message, needs: Sequence[Need], lead: int) -> None:
+        part = message.part
+        size = self.bytes(elements((part,)), partial=message.partial)
+        what = f"{message.stage.name} {'partial sums' if message.partial else 'gates'}"
+        does = partial(carried_sums, self._layer.name, (part,))
+        self._exchange.multicast(message.device, message.arrivals, needs, size, what, does, lead)
 
     def send_early(self, made: Sums, lead: int, devices: frozenset[int] | None = None) -> None:
         """Send sums that wait for nothing of their own step, from ``devices`` (None: all).
 
         ``made``: the products that complete them; they are for the step ``lead`` steps ahead.
         """
-        for stage, rows, delivery in self._early_deliveries:
-            for device, targets, part, is_partial in delivery.sent:
-                if devices is not None and device not in devices:
-                    continue
-                done = made[part.register.sum, device, part.register.origins[0]]
-                needs = [Need(key, 0) for over, key in done if overlap(over, part.rows)]
-                self._send_sums(stage, rows, device, targets, part, needs, is_partial, lead)
+        for message in self._early:
+            if devices is None or message.device in devices:
+                part = message.part
+                done = made[part.sum, message.device, part.origins[0]]
+                needs = [self._stream.need(key) for over, key in done if overlap(over, part.rows)]
+                self._send(message, needs, lead)
         self._exchange.send()
 
     def expect_early(self) -> None:
         """Note what `send_early` sends: the products of the step add it as they go."""
-        for stage, rows, delivery in self._early_deliveries:
-            for device, targets, part, _ in delivery.sent:
-                tag = self._tag(stage, rows, device, part)
-                for owner in targets:
-                    arrival = (rows, self._exchange.arrival(tag, owner), part)
-                    self._sent_early[stage.name, owner].append(arrival)
+        for message in self._early:
+            for owner, key in message.arrivals.items():
+                self._sent_early[message.stage.name, owner].append((message.rows, key, message.part))
 
     @cached_property
-    def _early_deliveries(self) -> list[tuple[Stage, Range, Delivery]]:
+    def _early(self) -> list[Message]:
+        """The messages that are sent before the step begins."""
+        nearest = self._topology.nearest
         return [
-            (
-                stage,
-                rows,
-                self._sums.deliver(stage.name, rows, owners, self._topology.nearest, only=self.early),
-            )
+            message
             for stage in (self._program.stages if self.early else ())
             for rows, owners in self._owned.owners[self._layer.name, stage.name].items()
+            for message in self._messages(
+                stage, rows, self._sums.deliver(stage.name, rows, owners, nearest, only=self.early)
+            )
         ]
 
-    def arrived_early(self, product: Product, block: Block) -> list[Need]:
+    def arrived_early(self, product: Product, tile: Tile) -> list[Need]:
         """Sums from elsewhere that were sent a step ahead: a product adds them like its device's own."""
+        sent = self._sent_early.get((product.stage, tile.device))
+        if not sent:
+            return []
         met = _meets(product)
         return [
-            Need(key, 0)
-            for rows, key, part in self._sent_early[product.stage, block.device]
-            if part.register.sum in met and overlap(rows, block.rows)
+            self._stream.need(key) for rows, key, part in sent if part.sum in met and overlap(rows, tile.rows)
         ]
 
     def rides(self, own: Parts, arrivals: list[Arrival]) -> bool:
@@ -174,12 +177,18 @@ class Gather:
         for product in self._program.products:
             if product.operand != self.early and self._sums.has(own, product):
                 met |= _meets(product)
-        return all(part.register.sum in met for arrival in arrivals for part in arrival.parts)
+        return all(part.sum in met for arrival in arrivals for part in arrival.parts)
 
     def _add(
-        self, count: int, what: str, key: Key, device: int, needs: list[Need], does: tuple[Operation, ...]
+        self,
+        count: int,
+        what: str,
+        key: Key,
+        device: int,
+        needs: list[Need],
+        does: Operations,
     ) -> None:
-        self._emit.vector(key, device, count, needs, what, does=does)
+        self._emit.vector(key, device, count, needs, what, does)
 
     def bytes(self, count: int, *, partial: bool = False) -> int:
         """Size of a message of ``count`` elements for the whole batch."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 
 from bench.hardware.profile import Cluster
@@ -13,9 +15,9 @@ from bench.plans.core import CoreRules
 from bench.plans.cuts import Columns, Cuts
 from bench.plans.emit import Emitter
 from bench.plans.gather import Arrival, Gather
-from bench.plans.operations import Finish, Move, Multiply, StageRows, SumInputs
-from bench.plans.ownership import Ownership, feeds, overlap, producer_rows
-from bench.plans.plan import Block, Plan, Range
+from bench.plans.operations import Finish, Move, StageRows, SumInputs
+from bench.plans.ownership import Ownership, Tile, feeds, overlap, producer_rows
+from bench.plans.plan import Plan, Range
 from bench.plans.program import Wait
 from bench.plans.stream import Key, Need, Stream
 from bench.plans.sums import LayerSums, Made, Parts, Sums, complete
@@ -30,7 +32,8 @@ class LayerLowering:
         self,
         *,
         layer: Layer,
-        layers: tuple[Layer, ...],
+        together: frozenset[str],
+        earlier: frozenset[str],
         workload: Workload,
         cluster: Cluster,
         plan: Plan,
@@ -53,7 +56,7 @@ class LayerLowering:
         self.pipelined = layer.name in plan.software_pipelined
         self.program = cell_program(layer)
         passes = math.ceil(workload.batch / (self.overlay.cores * self.overlay.vectors_per_pass))
-        self.rules = CoreRules(layer, self.overlay, owned, passes)
+        self.rules = CoreRules(layer, self.overlay, owned, passes, stream)
         self.emit = Emitter(
             layer, workload.batch, cluster, self.rules, stalls, group_of, stream, skew,
             pipelined=self.pipelined,
@@ -61,7 +64,8 @@ class LayerLowering:
         self.sums = LayerSums(layer, self.program, owned)
         streaming = {streamed.layer: streamed for streamed in plan.streamed}.get(layer.name)
         self.streaming = streaming
-        self.together = {other.name for other in layers}
+        self.together = together
+        self.earlier = earlier
         # the operand whose products are made a step ahead
         self.known_early = ("h" if early_loop else "x") if self.pipelined else ""
         parts = streaming.parts if streaming else 1
@@ -75,7 +79,7 @@ class LayerLowering:
         )  # fmt: skip
         self.helpers, self.others = self._sides() if self.gather.early else (frozenset(), None)
         self.summed = False
-        self.needed: dict[tuple[str, int, Columns], list[Need]] = {}
+        self.needed: dict[tuple[str, int, Columns], tuple[Need, ...]] = {}
         # products of the next step: (sum, device, holders) -> what completes it
         self.early: Sums = defaultdict(list)
 
@@ -85,7 +89,7 @@ class LayerLowering:
         others: set[int] = set()
         for product in self.program.products:
             side = early if product.operand == "x" == self.known_early else others
-            side.update(block.device for block in self._blocks_of(product))
+            side.update(tile.device for tile in self._tiles(product))
         for stage in self.program.stages:
             for owners in self.owned.owners[self.layer.name, stage.name].values():
                 others.update(owners)
@@ -134,9 +138,9 @@ class LayerLowering:
         """Let this step's sums begin with the products with ``operand`` of an iteration before."""
         self.gather.expect_early()
         for product in self._with(operand):
-            for block in self._blocks_of(product):
-                made = self.sums.made[product.sum, block.device, self.owned.holders(block)]
-                complete(made, block.rows, self._key(product, block, self.cuts.of(product, block)[-1]))
+            for tile in self._tiles(product):
+                made = self.sums.made[product.sum, tile.device, tile.holders]
+                complete(made, tile.rows, self._key(product, tile, self.cuts.of(product, tile)[-1]))
 
     def stages(self, *, with_recurrent: bool = True) -> None:
         """The other products, in program order, and each stage once its products are there.
@@ -158,12 +162,11 @@ class LayerLowering:
 
     # -- matrix products ---------------------------------------------------------------
 
-    def _blocks_of(self, product: Product) -> tuple[Block, ...]:
-        return self.owned.blocks.get((self.layer.name, product.matrix), ())
+    def _tiles(self, product: Product) -> tuple[Tile, ...]:
+        return self.owned.tilings[self.layer.name, product.matrix].tiles
 
-    def _key(self, product: Product, block: Block, parts: tuple[Range, ...]) -> Key:
-        name = (self.layer.name, product.matrix, block.device, block.rows, block.cols, parts)
-        return self.stream.key("product", *name)
+    def _key(self, product: Product, tile: Tile, parts: Columns) -> Key:
+        return self.stream.keys["product", self.layer.name, product.matrix, tile, parts]
 
     def _products(self, products: list[Product], lead: int, devices: frozenset[int] | None = None) -> None:
         """Products in order; those of one operand cut alike, the near parts of all before the far ones.
@@ -181,33 +184,30 @@ class LayerLowering:
     def _product(self, product: Product, lead: int, part: int, devices: frozenset[int] | None = None) -> None:
         """Part ``part`` of a product on all devices that have so many."""
         sums = self.early if lead else self.sums.made
-        for block in self._blocks_of(product):
-            cuts = self.cuts.of(product, block)
-            if part >= len(cuts) or (devices is not None and block.device not in devices):
+        for tile in self._tiles(product):
+            cuts = self.cuts.of(product, tile)
+            if part >= len(cuts) or (devices is not None and tile.device not in devices):
                 continue
             parts = cuts[part]
-            needs = list(self._operand_needs(product.operand, block.device, parts))
+            needs = list(self._operand_needs(product.operand, tile.device, parts))
             if product.operand == "x" and self.rules.loads:
-                needs.append(Need(self.stream.key("load", self.layer.name, block.device, "x"), 1))
-            holders = self.owned.holders(block)
-            so_far = sums[product.sum, block.device, holders]
+                needs.append(self.stream.need(self.stream.keys["load", self.layer.name, tile.device, "x"], 1))
+            so_far = sums[product.sum, tile.device, tile.holders]
             for rows, earlier in so_far:
-                if overlap(rows, block.rows):
-                    needs.append(self.rules.addend(earlier, rows == block.rows))
+                if overlap(rows, tile.rows):
+                    needs.append(self.rules.addend(earlier, rows == tile.rows))
             if product.apart:  # it meets the gate's other sum in the chain
                 needs += [
-                    self.rules.addend(key, rows == block.rows)
-                    for others in self.sums.holders[product.gate]
-                    for rows, key in sums.get((product.gate, block.device, others), ())
-                    if overlap(rows, block.rows)
+                    self.rules.addend(key, rows == tile.rows)
+                    for others in self.sums.holders(product.gate)
+                    for rows, key in sums.get((product.gate, tile.device, others), ())
+                    if overlap(rows, tile.rows)
                 ]
             if not lead:
-                needs += self.gather.arrived_early(product, block)
-            into = self.sums.register(product.sum, holders)
-            does = Multiply(self.layer.name, product.matrix, block.rows, block.cols, parts, into)
-            key = self._key(product, block, parts)
-            self.emit.matrix(key, product, block, needs, lead, does)
-            complete(so_far, block.rows, key)
+                needs += self.gather.arrived_early(product, tile)
+            key = self._key(product, tile, parts)
+            self.emit.matrix(key, product, tile, parts, needs, lead)
+            complete(so_far, tile.rows, key)
 
     def _sum_inputs(self, lead: int) -> None:
         """Vector instructions where the input is a sum of several vectors, unless they are there already."""
@@ -218,41 +218,42 @@ class LayerLowering:
         layer = self.layer
         cols_on: dict[int, set[Range]] = defaultdict(set)
         for product in self._with("x"):
-            for block in self._blocks_of(product):
-                cols_on[block.device].add(block.cols)
+            for device, cols in self.owned.tilings[layer.name, product.matrix].columns:
+                cols_on[device].add(cols)
         for device, ranges in sorted(cols_on.items()):
             count = sum(stop - start for start, stop in ranges)
             needs = [n for cols in sorted(ranges) for n in self._feed_needs(device, cols)]
             for term in range(terms - 1):
                 last = term == terms - 2
-                does = (SumInputs(layer.name, tuple(sorted(ranges))),) if last else ()
-                key = self.stream.key("x", layer.name, device, term)
-                self.emit.vector(key, device, count, needs, "sum x", lead, 1, does)
-                needs = [Need(key, 0, Wait.BLOCKS)]
-            self.stream.alias(self.stream.key("x", layer.name, device), key)
+                does = partial(_sums_inputs, layer.name, tuple(sorted(ranges))) if last else tuple
+                key = self.stream.keys["x", layer.name, device, term]
+                self.emit.vector(key, device, count, needs, "sum x", does, lead)
+                needs = [self.stream.need(key, 0, Wait.BLOCKS)]
+            self.stream.alias(self.stream.keys["x", layer.name, device], key)
 
-    def _operand_needs(self, operand: str, device: int, parts: Columns) -> list[Need]:
+    def _operand_needs(self, operand: str, device: int, parts: Columns) -> Sequence[Need]:
         """What a product on ``device`` waits for, the same for all gates, to read these columns."""
-        if operand == "x" and self.summed:
-            return [Need(self.stream.key("x", self.layer.name, device), 0)]
         known = (operand, device, parts)
         if known not in self.needed:
-            name, back = self.layer.name, int(operand == "h")
-            self.needed[known] = [
-                need
-                for cols in parts
-                for need in (
-                    self._feed_needs(device, cols)
-                    if operand == "x"
-                    else self._vector_needs(name, operand, device, cols, back)
-                )
-            ]
+            self.needed[known] = tuple(self._find_needs(operand, device, parts))
         return self.needed[known]
+
+    def _find_needs(self, operand: str, device: int, parts: Columns) -> list[Need]:
+        if operand == "x" and self.summed:
+            return [self.stream.need(self.stream.keys["x", self.layer.name, device])]
+        if operand == "x":
+            return [need for cols in parts for need in self._feed_needs(device, cols)]
+        back = int(operand == "h")
+        return [
+            need
+            for cols in parts
+            for need in self._vector_needs(self.layer.name, operand, device, cols, back)
+        ]
 
     def _feed_needs(self, device: int, cols: Range) -> list[Need]:
         needs = []
         for feed, offset in feeds(self.layer):
-            if feed.producer == EXTERNAL:
+            if feed.producer == EXTERNAL or feed.producer in self.earlier:
                 continue
             for rows in producer_rows(feed, offset, cols):
                 needs += self._vector_needs(feed.producer, "h", device, rows, feed.delay)
@@ -261,14 +262,14 @@ class LayerLowering:
     def _vector_needs(self, layer: str, stage: str, device: int, rows: Range, back: int) -> list[Need]:
         """What must have been computed on, or have arrived at, ``device`` for it to hold ``rows``."""
         return [
-            Need(self._held(layer, stage, device, shard), back)
+            self.stream.need(self._held(layer, stage, device, shard), back)
             for shard in self.owned.owners[layer, stage]
             if overlap(shard, rows)
         ]
 
     def _held(self, layer: str, stage: str, device: int, rows: Range) -> Key:
         """The key of the moment at which ``device`` holds these rows of a vector."""
-        return self.stream.key("held", layer, stage, device, rows)
+        return self.stream.keys["held", layer, stage, device, rows]
 
     # -- stages ------------------------------------------------------------------------
 
@@ -288,26 +289,27 @@ class LayerLowering:
         """The vector instructions that turn gate sums into the stage's rows on ``device``."""
         local: Made = list(dict.fromkeys(m for part in own for m in self.sums.completing(device, part)))
         terms = (*own, *(part for arrival in arrivals for part in arrival.parts))
-        does = Finish(self.layer.name, stage.name, rows, terms)
+        does = partial(_finishes, self.layer.name, stage.name, rows, terms)
         held = self._held(self.layer.name, stage.name, device, rows)
         count = stage.chain + self._additions(stage, own, arrivals)
         if not count and self._rides(stage, rows, local):
             self.stream.alias(held, local[-1][1])
             self.stream.add(local[-1][1], does)
             return
-        needs = [Need(arrival.key, 0) for arrival in arrivals]
+        needs = [self.stream.need(arrival.key) for arrival in arrivals]
         for operand in stage.state:
             needs += self._vector_needs(self.layer.name, operand, device, rows, 1)
         needs += [self.rules.newest(key, made == rows, stage) for made, key in local]
-        ran = int(self.stream.knows(self.stream.key("ahead", held)))
+        ran = int(self.stream.knows(self.stream.keys["ahead", held]))
         total = max(count, 1)
         for step in range(ran, total):
             last = step == total - 1
-            key = held if last else self.stream.key("chain", held, step)
+            key = held if last else self.stream.new()
             height = rows[1] - rows[0]
             words = 1 + self.rules.write_words(height) if last else 1
             what = f"{stage.name} {step + 1}/{total}"
-            self.emit.vector(key, device, height, needs, what, 0, words, (does,) if last else ())
+            made = does if last else tuple
+            self.emit.vector(key, device, height, needs, what, made, 0, words)
             needs = [self.rules.link(key)]
 
     def _rides(self, stage: Stage, rows: Range, local: Made) -> bool:
@@ -321,10 +323,10 @@ class LayerLowering:
         late = [arrival for arrival in arrivals if not arrival.early]
         if any(arrival.partial for arrival in late):
             return len(self.program.sums(stage.name))  # each: add and activate
-        made = {part.register.sum for part in own}
+        made = {part.sum for part in own}
         if late or not self.gather.rides(own, arrivals):
             return 1  # what would have ridden in the last product's chain
-        return len({part.register for part in own}) - len(made)
+        return len({(part.sum, part.origins) for part in own}) - len(made)
 
     def _distribute(self, stage: Stage, rows: Range, owners: tuple[int, ...]) -> None:
         """Send finished rows from the nearest owner to each device that needs them."""
@@ -333,14 +335,11 @@ class LayerLowering:
         for consumer in self.owned.consumers((name, stage.name), rows):
             by_owner[self.topology.nearest(owners, consumer)].append(consumer)
         size = self.gather.bytes(rows[1] - rows[0])
-        does = Move((StageRows(name, stage.name, rows),))
+        does = partial(_carries, name, stage.name, rows)
         for owner, consumers in sorted(by_owner.items()):
-            tag = self.stream.key("rows", name, stage.name, rows, owner)
-            needs = [Need(self._held(name, stage.name, owner, rows), 0)]
-            self.exchange.multicast(tag, owner, tuple(consumers), needs, size, stage.name, does)
-            for consumer in consumers:
-                held = self._held(name, stage.name, consumer, rows)
-                self.stream.alias(held, self.exchange.arrival(tag, consumer))
+            arrivals = {consumer: self._held(name, stage.name, consumer, rows) for consumer in consumers}
+            needs = (self.stream.need(self._held(name, stage.name, owner, rows)),)
+            self.exchange.multicast(owner, arrivals, needs, size, stage.name, does)
 
     # -- batch core --------------------------------------------------------------------
 
@@ -360,5 +359,18 @@ class LayerLowering:
                 if (name, on, done) == (product.sum, device, rows)
             ]
             height = rows[1] - rows[0]
-            self.emit.vector(self.stream.key("ahead", held), device, height, needs, f"{product.stage} ahead")
+            key = self.stream.keys["ahead", held]
+            self.emit.vector(key, device, height, needs, f"{product.stage} ahead")
             self.emit.load("ones", device, self.emit.blocks(height), 0, 0, 0)  # of 1 - z
+
+
+def _sums_inputs(layer: str, cols: Columns) -> tuple[SumInputs]:
+    return (SumInputs(layer, cols),)
+
+
+def _finishes(layer: str, stage: str, rows: Range, terms: Parts) -> tuple[Finish]:
+    return (Finish(layer, stage, rows, tuple(part.of(layer) for part in terms)),)
+
+
+def _carries(layer: str, stage: str, rows: Range) -> tuple[Move]:
+    return (Move((StageRows(layer, stage, rows),)),)

@@ -14,38 +14,46 @@ from bench.plans.layer import LayerLowering
 from bench.plans.memory import memory_stall
 from bench.plans.ownership import index_plan
 from bench.plans.plan import Plan
-from bench.plans.program import Phase, Program
+from bench.plans.program import LoopBody, Program
 from bench.plans.stream import Stream
 from bench.workloads.model import Layer, Workload, feedback_layers, phases
 
 
 def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
     """The program that carries out ``plan``; the plan must be valid (`bench.plans.validate`)."""
+    bodies = loop_bodies(plan, workload, cluster)
+    servers = routes(cluster, plan.groups).servers
+    return Program(tuple(body.phase() for body in bodies), cluster.fpgas, servers, len(plan.groups))
+
+
+def loop_bodies(plan: Plan, workload: Workload, cluster: Cluster) -> list[LoopBody]:
+    """The program's phases, as far as timing needs them: with numbers, without instructions."""
     topology = routes(cluster, plan.groups)
     owned = index_plan(plan, workload)
     stalls = memory_stall(plan, cluster)
-    group_of = {device: number for number, group in enumerate(plan.groups) for device in group}
     homes = {
-        layer.name: frozenset(group_of[b.device] for b in plan.blocks if b.layer == layer.name)
+        layer.name: frozenset(topology.group_of[device] for device in owned.devices(layer))
         for layer in workload.layers
     }
-    lowered = []
+    bodies = []
     earlier: frozenset[str] = frozenset()
     for layers in phases(workload):
         skews = _skews(workload, layers, plan, homes)
         stream = Stream()
         early_loop = _early_loop(workload, layers, plan)
+        together = frozenset(layer.name for layer in layers)
         lowerings = {
             layer.name: LayerLowering(
                 layer=layer,
-                layers=layers,
+                together=together,
+                earlier=earlier,
                 workload=workload,
                 cluster=cluster,
                 plan=plan,
                 owned=owned,
                 topology=topology,
                 stalls=stalls,
-                group_of=group_of,
+                group_of=topology.group_of,
                 stream=stream,
                 skew=skews[layer.name],
                 early_loop=layer.name in early_loop,
@@ -53,11 +61,9 @@ def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
             for layer in layers
         }
         _emit(lowerings, early_loop, wavefront=plan.wavefront)
-        iterations = max(skews[layer.name] + layer.steps for layer in layers)
-        lowered.append(Phase(stream.resolve(earlier), iterations))
-        earlier |= frozenset(lowerings)
-    servers = 1 + max((link.server for link in topology.links), default=0)
-    return Program(tuple(lowered), cluster.fpgas, servers, len(plan.groups))
+        bodies.append(stream.resolve(max(skews[layer.name] + layer.steps for layer in layers)))
+        earlier |= together
+    return bodies
 
 
 def _early_loop(workload: Workload, layers: tuple[Layer, ...], plan: Plan) -> list[str]:

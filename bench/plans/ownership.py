@@ -5,32 +5,59 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
-from bench.plans.cells import cell_program, stage_size
-from bench.plans.plan import Block, Plan, Range
+from bench.plans.cells import cell_program
+from bench.plans.plan import Plan, Range
 from bench.workloads.model import EXTERNAL, Input, Layer, Workload
 
 Vector = tuple[str, str]
 """A vector of the workload: (layer, stage)."""
+
+Owners = dict[Range, tuple[int, ...]]
+"""Row ranges of a vector, ascending -> devices that compute them."""
+
+
+class Tile(NamedTuple):
+    """A block of a matrix on a device; ``holders``: all devices that hold the same one, ascending."""
+
+    rows: Range
+    cols: Range
+    device: int
+    holders: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Tiling:
+    """The blocks of a matrix, by device.
+
+    Matrices cut alike share one value, so it is its own identity: what is found out about it is
+    found out once, for the gates of a layer, layers of one shape, and plans that a search compares.
+    """
+
+    tiles: tuple[Tile, ...]
+    columns: tuple[tuple[int, Range], ...]
+    """Devices, each with a column range that it multiplies; each pair once."""
 
 
 @dataclass(frozen=True)
 class Ownership:
     """The plan by layer, matrix and vector.
 
-    ``blocks``: (layer, matrix) -> its blocks, by device. ``owners``: vector -> row range
-    -> devices that compute it. ``needs``: vector -> device, ascending -> row ranges it must hold.
-    ``replicas``: (layer, matrix, rows, columns) -> devices that hold the block.
+    ``tilings``: (layer, matrix) -> its blocks. ``owners``: vector -> row range -> devices that
+    compute it. ``needs``: vector -> device, ascending -> row ranges it must hold.
     """
 
-    blocks: dict[tuple[str, str], tuple[Block, ...]]
-    owners: dict[Vector, dict[Range, tuple[int, ...]]]
+    tilings: dict[tuple[str, str], Tiling]
+    owners: dict[Vector, Owners]
     needs: dict[Vector, dict[int, tuple[Range, ...]]]
-    replicas: dict[tuple[str, str, Range, Range], tuple[int, ...]]
 
-    def holders(self, block: Block) -> tuple[int, ...]:
-        """Devices that hold the same block, ascending."""
-        return self.replicas[block.layer, block.matrix, block.rows, block.cols]
+    def devices(self, layer: Layer) -> set[int]:
+        """Devices that hold blocks of the layer's matrices."""
+        matrices = {product.matrix for product in cell_program(layer).products}
+        tilings = {self.tilings[layer.name, matrix] for matrix in matrices}
+        return {device for tiling in tilings for device, _ in tiling.columns}
 
     def consumers(self, vector: Vector, rows: Range) -> tuple[int, ...]:
         """Devices that need any of ``rows`` and do not compute them, ascending."""
@@ -74,78 +101,80 @@ def producer_rows(feed: Input, offset: int, cols: Range) -> list[Range]:
 
 def index_plan(plan: Plan, workload: Workload) -> Ownership:
     """Index ``plan``, which must be valid for ``workload``."""
-    blocks: dict[tuple[str, str], list[Block]] = defaultdict(list)
-    replicas: dict[tuple[str, str, Range, Range], list[int]] = defaultdict(list)
-    for block in plan.blocks:
-        blocks[block.layer, block.matrix].append(block)
-        replicas[block.layer, block.matrix, block.rows, block.cols].append(block.device)
-    owners: dict[Vector, dict[Range, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for owned in plan.vectors:
-        owners[owned.layer, owned.stage][owned.rows].append(owned.device)
-
+    blocks: dict[tuple[str, str], list[tuple[Range, Range, int]]] = defaultdict(list)
+    for layer_name, matrix, rows, cols, device in plan.blocks:
+        blocks[layer_name, matrix].append((rows, cols, device))
+    vectors: dict[Vector, list[tuple[Range, int]]] = defaultdict(list)
+    for layer_name, stage_name, rows, device in plan.vectors:
+        vectors[layer_name, stage_name].append((rows, device))
+    tilings = {
+        (layer.name, product.matrix): _tiling(tuple(blocks[layer.name, product.matrix]))
+        for layer in workload.layers
+        for product in cell_program(layer).products
+    }
+    owners = {vector: _owners(tuple(value)) for vector, value in vectors.items()}
     needs: dict[Vector, dict[int, set[Range]]] = defaultdict(lambda: defaultdict(set))
     for layer in workload.layers:
         program = cell_program(layer)
+        columns: dict[str, dict[tuple[int, Range], None]] = defaultdict(dict)
         for product in program.products:
-            for block in blocks[layer.name, product.matrix]:
-                if product.operand != "x":
-                    needs[layer.name, product.operand][block.device].add(block.cols)
+            columns[product.operand].update(dict.fromkeys(tilings[layer.name, product.matrix].columns))
+        for operand, wanted in columns.items():
+            for device, cols in wanted:
+                if operand != "x":
+                    needs[layer.name, operand][device].add(cols)
                     continue
                 for feed, offset in feeds(layer):
                     if feed.producer != EXTERNAL:
-                        needs[feed.producer, "h"][block.device].update(
-                            producer_rows(feed, offset, block.cols)
-                        )
+                        needs[feed.producer, "h"][device].update(producer_rows(feed, offset, cols))
         for stage in program.stages:
             for operand in stage.state:
                 for rows, devices in owners[layer.name, stage.name].items():
                     for device in devices:
                         needs[layer.name, operand][device].add(rows)
-    for layer in workload.layers:
         if layer.name not in plan.software_pipelined:
-            _tell_input_devices(layer, blocks, owners, needs)
+            for device in _input_devices(layer, tilings, owners):  # so they know that a step has ended
+                needs[layer.name, "h"][device].add((0, layer.output_size))
     return Ownership(
-        blocks={key: tuple(sorted(value, key=_block_order)) for key, value in blocks.items()},
-        owners={
-            vector: {rows: tuple(sorted(devices)) for rows, devices in sorted(ranges.items())}
-            for vector, ranges in owners.items()
-        },
-        needs={
+        tilings,
+        owners,
+        {
             vector: {device: tuple(sorted(ranges)) for device, ranges in sorted(by_device.items())}
             for vector, by_device in needs.items()
         },
-        replicas={block: tuple(sorted(devices)) for block, devices in replicas.items()},
     )
 
 
-def _tell_input_devices(
-    layer: Layer,
-    blocks: dict[tuple[str, str], list[Block]],
-    owners: dict[Vector, dict[Range, list[int]]],
-    needs: dict[Vector, dict[int, set[Range]]],
-) -> None:
-    """Let devices that hold nothing but input products receive h: so they know that a step has ended."""
-    matrices = [(product.operand, product.matrix) for product in cell_program(layer).products]
-    inputs = {b.device for operand, m in matrices if operand == "x" for b in blocks[layer.name, m]}
-    others = {b.device for operand, m in matrices if operand != "x" for b in blocks[layer.name, m]}
-    others |= {
-        d
-        for stage in cell_program(layer).stages
-        for ds in owners[layer.name, stage.name].values()
-        for d in ds
-    }
-    for device in inputs - others:
-        needs[layer.name, "h"][device].add((0, layer.output_size))
+def _input_devices(
+    layer: Layer, tilings: dict[tuple[str, str], Tiling], owners: dict[Vector, Owners]
+) -> set[int]:
+    """Devices that hold nothing of the layer but input products."""
+    inputs: set[int] = set()
+    others: set[int] = set()
+    for product in cell_program(layer).products:
+        side = inputs if product.operand == "x" else others
+        side.update(device for device, _ in tilings[layer.name, product.matrix].columns)
+    for stage in cell_program(layer).stages:
+        others.update(*owners[layer.name, stage.name].values())
+    return inputs - others
 
 
-def _block_order(block: Block) -> tuple[int, Range, Range]:
-    return block.device, block.rows, block.cols
+@lru_cache(maxsize=256)
+def _tiling(blocks: tuple[tuple[Range, Range, int], ...]) -> Tiling:
+    """The tiling that consists of ``blocks``: rows, columns and device of each."""
+    holders: dict[tuple[Range, Range], list[int]] = defaultdict(list)
+    for rows, cols, device in blocks:
+        holders[rows, cols].append(device)
+    alike = {place: tuple(sorted(devices)) for place, devices in holders.items()}
+    tiles = [Tile(rows, cols, device, alike[rows, cols]) for rows, cols, device in blocks]
+    tiles.sort(key=lambda tile: (tile.device, tile.rows, tile.cols))
+    return Tiling(tuple(tiles), tuple(dict.fromkeys((tile.device, tile.cols) for tile in tiles)))
 
 
-def vector_sizes(workload: Workload) -> dict[Vector, int]:
-    """Elements of every vector of the workload."""
-    return {
-        (layer.name, stage.name): stage_size(layer, stage.name)
-        for layer in workload.layers
-        for stage in cell_program(layer).stages
-    }
+@lru_cache(maxsize=256)
+def _owners(vectors: tuple[tuple[Range, int], ...]) -> Owners:
+    """Rows -> devices of a vector's ranges."""
+    by_rows: dict[Range, list[int]] = defaultdict(list)
+    for rows, device in sorted(vectors):
+        by_rows[rows].append(device)
+    return {rows: tuple(devices) for rows, devices in by_rows.items()}

@@ -11,13 +11,13 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 Range = tuple[int, int]
 """A half-open range of rows or columns, (start, stop)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A block of one matrix, owned by one device.
 
     ``matrix`` is named ``gate.source`` as `bench.plans.cells` lists them for each cell,
@@ -31,8 +31,7 @@ class Block:
     device: int
 
 
-@dataclass(frozen=True, slots=True)
-class VectorRange:
+class VectorRange(NamedTuple):
     """A range of one vector stage's elements (``stage`` as in `bench.plans.cells`), and where it runs."""
 
     layer: str

@@ -11,12 +11,13 @@ each device, multifunction pipeline and link serves its instructions in this ord
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from itertools import chain
 from operator import attrgetter
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,12 @@ from numpy.typing import NDArray
 from bench.plans.operations import Operation
 
 Ints = NDArray[np.int64]
+
+Fields = tuple[int, ...]
+"""The numbers of an instruction, as `PhaseArrays.fields` has them."""
+
+UNIT, SERVER, BLOCKS, INTERVAL, LATENCY, FIRST, COUNT, GROUP, TO_GROUP, STARTS, VECTORS = range(11)
+WORDS, RESULT, LAST_RESULT, LEAVING, IDLE = range(11, 16)
 
 
 class Unit(IntEnum):
@@ -165,12 +172,12 @@ class PhaseArrays:
 
 def to_arrays(phase: Phase) -> PhaseArrays:
     """The phase as integer arrays."""
-    rows = [_FIELDS(i) + _results(i) for i in phase.instructions]
+    rows = [_FIELDS(i) + timing(i.blocks, i.interval, i.results) for i in phase.instructions]
     waits = [_WAIT(wait) for i in phase.instructions for wait in i.waits]
     return PhaseArrays(
-        fields=_matrix(rows, 16),
+        fields=matrix(rows, 16),
         wait_start=_offsets(len(i.waits) for i in phase.instructions),
-        waits=_matrix(waits, 4),
+        waits=matrix(waits, 4),
         iterations=phase.iterations,
     )
 
@@ -182,16 +189,68 @@ _FIELDS = attrgetter(
 _WAIT = attrgetter("on", "back", "wait", "early")
 
 
-def _matrix(rows: Sequence[tuple[int, ...]], columns: int) -> Ints:
+def matrix(rows: Sequence[tuple[int, ...]], columns: int) -> Ints:
     """The rows as an array; number by number, which is faster than row by row."""
     return np.fromiter(chain.from_iterable(rows), np.int64, len(rows) * columns).reshape(len(rows), columns)
 
 
-def _results(i: Instruction) -> tuple[int, int, int, int]:
-    if i.results is None:
-        return i.interval, i.blocks * i.interval, i.blocks, 0
-    return i.results.first, i.results.last, i.results.cycles, i.results.idle
+def timing(blocks: int, interval: int, results: Results | None) -> tuple[int, int, int, int]:
+    """The last four of `Fields`."""
+    if results is None:
+        return interval, blocks * interval, blocks, 0
+    return results.first, results.last, results.cycles, results.idle
 
 
 def _offsets(lengths: Iterable[int]) -> Ints:
     return np.concatenate([[0], np.cumsum(list(lengths), dtype=np.int64)]).astype(np.int64)
+
+
+class Description(NamedTuple):
+    """What an `Instruction` says beside its numbers."""
+
+    layer: str
+    what: str
+    device: int
+    to_device: int
+    macs: int = 0
+    size_bytes: int = 0
+    results: Results | None = None
+    does: tuple[Operation, ...] = ()
+
+
+Describe = Callable[[], Description]
+Operations = Callable[[], tuple[Operation, ...]]
+
+
+@dataclass(frozen=True)
+class LoopBody:
+    """A lowered phase: its numbers, and what makes instructions of them.
+
+    ``more``: what instructions do besides, by their place.
+    """
+
+    arrays: PhaseArrays
+    described: Sequence[Describe]
+    more: dict[int, list[Operations]]
+
+    def phase(self) -> Phase:
+        """The loop body with its instructions as values."""
+        arrays = self.arrays
+        starts = arrays.wait_start.tolist()
+        waits = [Dependence(on, back, Wait(wait), early) for on, back, wait, early in arrays.waits.tolist()]
+        instructions = []
+        for n, (row, describe) in enumerate(zip(arrays.fields.tolist(), self.described, strict=True)):
+            unit, server, blocks, interval, latency, first, count, group, to_group, start, vectors, words = (
+                row[: WORDS + 1]
+            )
+            layer, what, device, to_device, macs, size_bytes, results, does = describe()
+            for make in self.more.get(n, ()):
+                does += make()
+            instructions.append(
+                Instruction(
+                    Unit(unit), server, blocks, interval, latency, first, count, group, to_group,
+                    Start(start), tuple(waits[starts[n] : starts[n + 1]]), layer, what, device, to_device,
+                    vectors, macs, size_bytes, words, results, does,
+                )
+            )  # fmt: skip
+        return Phase(tuple(instructions), arrays.iterations)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
 
 from bench.plans.cells import CellProgram, Product, matrix_shape
 from bench.plans.operations import Holders, Register, SumRows
-from bench.plans.ownership import Ownership, overlap
+from bench.plans.ownership import Ownership, Tiling, overlap
 from bench.plans.plan import Range
-from bench.plans.stream import Key, Need
+from bench.plans.stream import Key
 from bench.workloads.model import Layer
 
 Made = list[tuple[Range, Key]]
@@ -24,7 +26,20 @@ Made = list[tuple[Range, Key]]
 Sums = dict[tuple[str, int, Holders], Made]
 """(sum, device, holders) -> what completes the device's register."""
 
-Parts = tuple[SumRows, ...]
+
+class Part(NamedTuple):
+    """A row range of a layer's register; ``origins`` as `bench.plans.operations.Register` has them."""
+
+    sum: str
+    origins: tuple[Holders, ...]
+    rows: Range
+
+    def of(self, layer: str) -> SumRows:
+        """The part as a program names it."""
+        return SumRows(Register(layer, self.sum, self.origins), self.rows)
+
+
+Parts = tuple[Part, ...]
 
 
 def complete(made: Made, rows: Range, key: Key) -> None:
@@ -43,55 +58,65 @@ class Delivery:
 
     local: dict[int, Parts]
     reduced: dict[int, dict[int, Parts]]
-    sent: list[tuple[int, tuple[int, ...], SumRows, bool]]
+    sent: list[tuple[int, tuple[int, ...], Part, bool]]
+
+
+@dataclass(frozen=True, eq=False)
+class Shares:
+    """The registers of a sum, by their holders; gates cut alike have one value.
+
+    ``blocks``: what is in a register: number of the product, rows, columns.
+    """
+
+    blocks: dict[Holders, frozenset[tuple[int, Range, Range]]]
+    rows: dict[Holders, list[Range]]
+    _found: dict[Range, list[tuple[Holders, Range]]] = field(default_factory=dict)
+
+    def over(self, rows: Range) -> list[tuple[Holders, Range]]:
+        """All that the registers have of ``rows``, by holders, each row range ascending."""
+        if rows not in self._found:
+            self._found[rows] = [
+                (holders, common)
+                for holders, ranges in self.rows.items()
+                for made in ranges
+                if (common := overlap(made, rows))
+            ]
+        return self._found[rows]
+
+    def area(self, holders: Holders, rows: Range) -> int:
+        """Matrix elements that the register's ``rows`` are made of."""
+        return sum(
+            (common[1] - common[0]) * (cols[1] - cols[0])
+            for _, made, cols in self.blocks[holders]
+            if (common := overlap(made, rows))
+        )
 
 
 class LayerSums:
     """Where the sums of one layer's step are made."""
 
     def __init__(self, layer: Layer, program: CellProgram, owned: Ownership) -> None:
-        self.layer = layer
         self.made: Sums = defaultdict(list)
         self._width: dict[str, int] = defaultdict(int)
-        # (sum, holders) -> matrix, rows and columns of what is in it
-        self._blocks: dict[tuple[str, Holders], set[tuple[str, Range, Range]]] = defaultdict(set)
-        self._operands: dict[tuple[str, Holders], set[str]] = defaultdict(set)
+        self._products: dict[str, list[Product]] = defaultdict(list)
+        # stage -> its sums, ascending
+        self._sums = {stage.name: sorted(program.sums(stage.name)) for stage in program.stages}
         for product in program.products:
             self._width[product.sum] += matrix_shape(layer, product)[1]
-            for block in owned.blocks.get((layer.name, product.matrix), ()):
-                found = self._blocks[product.sum, owned.holders(block)]
-                found.add((product.matrix, block.rows, block.cols))
-                self._operands[product.sum, owned.holders(block)].add(product.operand)
-        self.holders: dict[str, list[Holders]] = defaultdict(list)
-        # stage -> its registers: holders, register, and rows in it, ascending
-        self._registers: dict[str, list[tuple[Holders, Register, list[Range]]]] = defaultdict(list)
-        stages = {product.sum: product.stage for product in program.products}
-        for (name, holders), blocks in sorted(self._blocks.items()):
-            self.holders[name].append(holders)
-            rows = _union({rows for _, rows, _ in blocks})
-            self._registers[stages[name]].append((holders, self.register(name, holders), rows))
+            self._products[product.sum].append(product)
+        self._shares = {
+            name: _shares(tuple(owned.tilings[layer.name, product.matrix] for product in products))
+            for name, products in self._products.items()
+        }
 
-    def register(self, name: str, holders: Holders) -> Register:
-        """The register of a sum of the blocks that ``holders`` hold."""
-        return Register(self.layer.name, name, (holders,))
+    def holders(self, name: str) -> Iterable[Holders]:
+        """Of each of a sum's registers, the devices that have it, ascending."""
+        return self._shares[name].rows if name in self._shares else ()
 
-    def parts(self, stage: str, rows: Range) -> list[tuple[Holders, SumRows]]:
-        """All rows of registers that a stage's ``rows`` are made of, with their holders."""
-        return [
-            (holders, SumRows(register, (max(start, rows[0]), min(stop, rows[1]))))
-            for holders, register, made in self._registers[stage]
-            for start, stop in made
-            if start < rows[1] and rows[0] < stop
-        ]
-
-    def is_partial(self, holders: Holders, part: SumRows) -> bool:
+    def is_partial(self, holders: Holders, part: Part) -> bool:
         """Whether other holders' products must be added to ``part``."""
-        name, (start, stop) = part.register.sum, part.rows
-        area = 0
-        for _, rows, cols in self._blocks[name, holders]:
-            if common := overlap(rows, part.rows):
-                area += (common[1] - common[0]) * (cols[1] - cols[0])
-        return area < (stop - start) * self._width[name]
+        start, stop = part.rows
+        return self._shares[part.sum].area(holders, part.rows) < (stop - start) * self._width[part.sum]
 
     def deliver(
         self,
@@ -112,20 +137,23 @@ class LayerSums:
         # (sender, what it sends, by its place in parts) -> owners that it is for
         wanted: dict[tuple[int, int], list[int]] = defaultdict(list)
         partial: dict[int, bool] = {}
-        parts = []
-        for n, (holders, part) in enumerate(self.parts(stage, rows)):
-            parts.append(part)
-            early = self._operands[part.register.sum, holders] == {only or without}
-            if only and not early:
-                continue
-            for owner in owners:
-                if owner in holders:
-                    local[owner] += (part,)
-                elif not (without and early):
-                    wanted[nearest(holders, owner), n].append(owner)
-                    partial[n] = self.is_partial(holders, part)
+        parts: list[Part] = []
+        for name in self._sums[stage]:
+            for holders, made in self._shares[name].over(rows):
+                part = Part(name, (holders,), made)
+                n = len(parts)
+                parts.append(part)
+                early = (only or without) and self._operands(name, holders) == {only or without}
+                if only and not early:
+                    continue
+                for owner in owners:
+                    if owner in holders:
+                        local[owner] += (part,)
+                    elif not (without and early):
+                        wanted[nearest(holders, owner), n].append(owner)
+                        partial[n] = self.is_partial(holders, part)
         reduced: dict[int, dict[int, Parts]] = {}
-        for owner in owners if not only else ():
+        for owner in owners if wanted and not only else ():
             by_sender: dict[int, Parts] = defaultdict(tuple)
             complete = False
             for (sender, n), targets in wanted.items():
@@ -137,7 +165,7 @@ class LayerSums:
                 for targets in wanted.values():
                     if owner in targets:
                         targets.remove(owner)
-        order = sorted(wanted, key=lambda item: (item[0], parts[item[1]].register.sum))
+        order = sorted(wanted, key=lambda item: (item[0], parts[item[1]].sum))
         sent = [
             (sender, tuple(wanted[sender, n]), parts[n], partial[n])
             for sender, n in order
@@ -145,22 +173,34 @@ class LayerSums:
         ]
         return Delivery(local, reduced, sent)
 
+    def _operands(self, name: str, holders: Holders) -> set[str]:
+        """The operands of the products in a register."""
+        return {self._products[name][number].operand for number, _, _ in self._shares[name].blocks[holders]}
+
     def has(self, parts: Parts, product: Product) -> bool:
         """Whether any of ``parts`` has a product like this one in it."""
         return any(
-            part.register.sum == product.sum
-            and product.operand in self._operands[product.sum, part.register.origins[0]]
+            part.sum == product.sum and product.operand in self._operands(product.sum, part.origins[0])
             for part in parts
         )
 
-    def needs(self, device: int, parts: Iterable[SumRows]) -> list[Need]:
-        """What an instruction on ``device`` waits for that reads all of ``parts``."""
-        return [Need(key, 0) for part in parts for _, key in self.completing(device, part)]
-
-    def completing(self, device: int, part: SumRows) -> Made:
+    def completing(self, device: int, part: Part) -> Made:
         """The products on ``device`` that complete ``part``."""
-        made = self.made[part.register.sum, device, part.register.origins[0]]
+        made = self.made[part.sum, device, part.origins[0]]
         return [(rows, key) for rows, key in made if overlap(rows, part.rows)]
+
+
+@lru_cache(maxsize=256)
+def _shares(tilings: tuple[Tiling, ...]) -> Shares:
+    """The registers of a sum whose products' matrices are cut so."""
+    blocks: dict[Holders, set[tuple[int, Range, Range]]] = defaultdict(set)
+    for number, tiling in enumerate(tilings):
+        for tile in tiling.tiles:
+            blocks[tile.holders].add((number, tile.rows, tile.cols))
+    return Shares(
+        {holders: frozenset(found) for holders, found in blocks.items()},
+        {holders: _union({rows for _, rows, _ in found}) for holders, found in sorted(blocks.items())},
+    )
 
 
 def elements(parts: Parts) -> int:
@@ -170,7 +210,7 @@ def elements(parts: Parts) -> int:
 
 def _alike(senders: Iterable[Parts]) -> bool:
     """Whether all send the same rows of the same sums."""
-    return len({tuple((part.register.sum, part.rows) for part in parts) for parts in senders}) == 1
+    return len({tuple((part.sum, part.rows) for part in parts) for parts in senders}) == 1
 
 
 def _union(ranges: Iterable[Range]) -> list[Range]:

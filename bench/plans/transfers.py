@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from bench.hardware.profile import Cluster
-from bench.hardware.topology import Topology
-from bench.plans.operations import AddSums, Move, Operation, Register, SumRows
-from bench.plans.program import Instruction, Start, Unit
-from bench.plans.stream import Key, Name, Need, Stream
-from bench.plans.sums import Parts
+from bench.hardware.topology import Link, Topology
+from bench.plans.operations import AddSums, Move
+from bench.plans.program import Description, Operations, Start, Unit, timing
+from bench.plans.stream import Key, Need, Stream
+from bench.plans.sums import Part, Parts
 from bench.workloads.model import Layer
 
 NO_GROUP = -1
 """The group of a hop that no device group's time step waits for."""
 
-AddVector = Callable[[Key, int, list[Need], tuple[Operation, ...]], None]
+AddVector = Callable[[Key, int, list[Need], Operations], None]
 """Appends the vector instruction that adds what has arrived: its key, device, needs and what it does."""
 
 
@@ -50,46 +50,31 @@ class Exchange:
 
     def multicast(
         self,
-        tag: Key,
         source: int,
-        targets: tuple[int, ...],
-        needs: list[Need],
+        arrivals: dict[int, Key],
+        needs: Sequence[Need],
         size_bytes: int,
         what: str,
-        does: Move,
+        does: Operations,
         lead: int = 0,
     ) -> None:
-        """One message along the tree of routes to ``targets``; `arrival` gives their keys.
+        """One message along the tree of routes to the devices in ``arrivals``, which has their keys.
 
         It is for the time step ``lead`` steps ahead.
         """
-        links = self._topology.links
-        home = self._group_of.get(source)
-        inside = {
-            links[link].destination
-            for target in targets
-            if self._group_of.get(target) == home
-            for link in self._topology.route(source, target)
-        }
-        tree = self._topology.multicast_tree(source, targets)
-        levels: list[int] = []
-        for link, parent in tree:
-            before = needs
-            if parent >= 0:
-                before = [Need(self.arrival(tag, links[tree[parent][0]].destination), 0)]
-            levels.append(levels[parent] + 1 if parent >= 0 else 0)
-            here = links[link].destination
-            inner = here in inside
-            key = self.arrival(tag, here)
-            self._hop(key, link, before, size_bytes, what, levels[-1], does, lead, inside=inner)
-
-    def arrival(self, tag: Key, device: int) -> Key:
-        """The key of a message's arrival at ``device``."""
-        return self._stream.key("arrival", tag, device)
+        links, stream = self._topology.links, self._stream
+        there: list[Key] = []
+        for number, before, level, inside in self._topology.multicast_tree(source, tuple(arrivals)):
+            link = links[number]
+            key = arrivals.get(link.destination)
+            if key is None:
+                key = stream.new()
+            there.append(key)
+            wait = (stream.need(there[before]),) if before >= 0 else needs
+            self._hop(key, link, wait, size_bytes, what, level, does, lead, inside=inside)
 
     def reduce(
         self,
-        tag: Name,
         owner: int,
         senders: dict[int, Parts],
         needs: dict[int, list[Need]],
@@ -107,31 +92,27 @@ class Exchange:
         distance: dict[int, int] = {}
         for sender in senders:
             path = self._topology.route(sender, owner)
-            for hop, link in enumerate(path):
-                towards[links[link].source] = link
-                distance[links[link].source] = len(path) - hop
+            for hop, number in enumerate(path):
+                towards[links[number].source] = number
+                distance[links[number].source] = len(path) - hop
         arrived: dict[int, list[tuple[Key, Parts]]] = defaultdict(list)
         level: dict[int, int] = defaultdict(int)
         for node in sorted(towards, key=lambda n: (-distance[n], n)):
             own = [(needs[node], senders[node])] if node in senders else []
-            out = own + [([Need(key, 0)], parts) for key, parts in arrived[node]]
+            out = own + [([self._stream.need(key)], parts) for key, parts in arrived[node]]
             if len(out) > 1 and node in self._group_of:
-                added, total = self._stream.key("added", *tag, node), _total([parts for _, parts in out])
-                does = tuple(
-                    AddSums(tuple(parts[n] for _, parts in out), part.register)
-                    for n, part in enumerate(total)
-                )
+                added, total = self._stream.new(), _total([parts for _, parts in out])
+                does = partial(_adds, self._layer.name, [parts for _, parts in out], total)
                 wait = [need for waits, _ in reversed(out) for need in waits]
                 self._collected.append((level[node], partial(add, added, node, wait, does)))
-                out = [([Need(added, 0)], total)]
-            target = links[towards[node]].destination
-            for n, (wait, parts) in enumerate(out):
-                key = self._stream.key("reduced", *tag, node, n)
-                self._hop(
-                    key, towards[node], wait, size_bytes, what, level[node], Move(parts), 0, inside=True
-                )
-                arrived[target].append((key, parts))
-            level[target] = max(level[target], level[node] + 1)
+                out = [([self._stream.need(added)], total)]
+            link = links[towards[node]]
+            for wait, parts in out:
+                key = self._stream.new()
+                move = partial(carried_sums, self._layer.name, parts)
+                self._hop(key, link, wait, size_bytes, what, level[node], move, 0, inside=True)
+                arrived[link.destination].append((key, parts))
+            level[link.destination] = max(level[link.destination], level[node] + 1)
         return arrived[owner]
 
     def send(self) -> None:
@@ -143,12 +124,12 @@ class Exchange:
     def _hop(
         self,
         key: Key,
-        link: int,
-        needs: list[Need],
+        link: Link,
+        needs: Sequence[Need],
         size_bytes: int,
         what: str,
         level: int,
-        does: Move,
+        does: Operations,
         lead: int,
         *,
         inside: bool,
@@ -157,43 +138,40 @@ class Exchange:
 
         A message to another group holds the sender's step up until it has arrived one hop on.
         """
-        hop = self._topology.links[link]
-        padded = math.ceil(size_bytes / self._wire.beat_bytes) * self._wire.beat_bytes
-        sender = self._group_of.get(hop.source, NO_GROUP)
-        receiver = self._group_of.get(hop.destination, NO_GROUP)
-        make = partial(
-            Instruction,
-            unit=Unit.LINK,
-            server=hop.server,
-            blocks=1,
-            interval=math.ceil(padded * self._wire.ns_per_byte * self._per_ns),
-            latency=math.ceil(self._wire.latency_ns * hop.latency_factor * self._per_ns),
-            first=self._skew - lead,
-            count=self._layer.steps,
-            group=sender if inside or not level else NO_GROUP,
-            to_group=receiver if inside else NO_GROUP,
-            starts_step=Start.NOT_FIRST,
-            layer=self._layer.name,
-            what=f"send {what}",
-            device=hop.source,
-            to_device=hop.destination,
-            size_bytes=size_bytes,
-        )
-        self._collected.append(
-            (level, partial(self._stream.append, key, self._skew - lead, needs, make, (does,)))
-        )
+        padded = -(-size_bytes // self._wire.beat_bytes) * self._wire.beat_bytes
+        interval = math.ceil(padded * self._wire.ns_per_byte * self._per_ns)
+        latency = math.ceil(self._wire.latency_ns * link.latency_factor * self._per_ns)
+        first, group_of = self._skew - lead, self._group_of
+        sender = group_of.get(link.source, NO_GROUP) if inside or not level else NO_GROUP
+        receiver = group_of.get(link.destination, NO_GROUP) if inside else NO_GROUP
+        numbers = (
+            Unit.LINK, link.server, 1, interval, latency, first, self._layer.steps, sender, receiver,
+            Start.NOT_FIRST, 0, 1, *timing(1, interval, None),
+        )  # fmt: skip
+        describe = partial(_message, self._layer.name, link, what, size_bytes, does)
+        append = partial(self._stream.append, key, first, needs, numbers, describe)
+        self._collected.append((level, append))
+
+
+def _message(layer: str, link: Link, what: str, size_bytes: int, does: Operations) -> Description:
+    return Description(layer, f"send {what}", link.source, link.destination, 0, size_bytes, None, does())
+
+
+def carried_sums(layer: str, parts: Parts) -> tuple[Move]:
+    """What a message does that carries ``parts``."""
+    return (Move(tuple(part.of(layer) for part in parts)),)
+
+
+def _adds(layer: str, terms: list[Parts], total: Parts) -> tuple[AddSums, ...]:
+    return tuple(
+        AddSums(tuple(parts[n].of(layer) for parts in terms), part.of(layer).register)
+        for n, part in enumerate(total)
+    )
 
 
 def _total(terms: list[Parts]) -> Parts:
     """The sums that adding ``terms``, which are alike, makes."""
     return tuple(
-        SumRows(
-            Register(
-                same[0].register.layer,
-                same[0].register.sum,
-                tuple(sorted(origin for part in same for origin in part.register.origins)),
-            ),
-            same[0].rows,
-        )
+        Part(same[0].sum, tuple(sorted(origin for part in same for origin in part.origins)), same[0].rows)
         for same in zip(*terms, strict=True)
     )

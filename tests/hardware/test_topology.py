@@ -65,10 +65,10 @@ def test_multicast_reaches_each_once(topo: Topology, data: st.DataObject) -> Non
     device = st.integers(0, topo.fpgas - 1)
     src, dsts = data.draw(device), data.draw(st.lists(device, max_size=8))
     tree = topo.multicast_tree(src, dsts)
-    entered = [topo.links[link].destination for link, _ in tree]
+    entered = [topo.links[link].destination for link, *_ in tree]
     assert len(set(entered)) == len(entered)
     assert set(dsts) - {src} <= set(entered)
-    for position, (link, parent) in enumerate(tree):
+    for position, (link, parent, *_) in enumerate(tree):
         assert parent < position
         before = topo.links[tree[parent][0]].destination if parent >= 0 else src
         assert topo.links[link].source == before
@@ -194,7 +194,7 @@ def test_chain_does_not_wrap() -> None:
 def test_switch_replicates() -> None:
     """Through a switch a multicast leaves the sender once and enters each receiver once."""
     topo = topology("switch", 4)
-    assert [topo.links[link].source for link, _ in topo.multicast_tree(0, [1, 2, 3])] == [0, HUB, HUB, HUB]
+    assert [topo.links[link].source for link, *_ in topo.multicast_tree(0, [1, 2, 3])] == [0, HUB, HUB, HUB]
     assert [topo.links[hop].latency_factor for hop in topo.route(0, 1)] == [0, 1]
 
 
@@ -203,7 +203,7 @@ def test_forwarding_order_is_nearest_first() -> None:
     topo = topology("ring", 6, equal_groups(2, 3))
     assert topo.multicast_tree(0, [2, 1, 2]) == topo.multicast_tree(0, [2, 1])
     chain = topology("chain", 5)
-    assert [chain.links[link].destination for link, _ in chain.multicast_tree(2, [0, 4])] == [1, 3, 0, 4]
+    assert [chain.links[link].destination for link, *_ in chain.multicast_tree(2, [0, 4])] == [1, 3, 0, 4]
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_the_verdict_does_not_depend_on_the_size(data: st.DataObject) -> None:
     cluster = replace(data.draw(clusters()), profile=INT8)
     plan = data.draw(plans(workload, cluster))
     holed = replace(plan, blocks=plan.blocks[1:])
-    unique = plan.blocks[0] not in (replace(b, device=plan.blocks[0].device) for b in plan.blocks[1:])
+    unique = plan.blocks[0] not in (b._replace(device=plan.blocks[0].device) for b in plan.blocks[1:])
     with pytest.MonkeyPatch.context() as patch:
         for limit in (10**9, -1):
             patch.setattr(check, "FULL_SIZE_WEIGHTS", limit)

@@ -116,7 +116,7 @@ def test_a_block_that_two_own_in_part() -> None:
     plan = plan_of("row-wise")
     whole = next(b for b in plan.blocks if b.matrix == "f.h" and b.device == 1)
     broken = replace(
-        plan, blocks=(*plan.blocks, replace(whole, rows=(whole.rows[0], whole.rows[0] + 1), device=3))
+        plan, blocks=(*plan.blocks, whole._replace(rows=(whole.rows[0], whole.rows[0] + 1), device=3))
     )
     with pytest.raises(InvalidPlan, match=r"matrix 'f.h': rows 2:3 x columns 0:8 and rows 2:4 .* overlap"):
         validate(broken, network().workload, CLUSTER)
@@ -128,7 +128,7 @@ def test_a_block_that_two_own_in_part() -> None:
 def test_a_block_on_another_device_than_the_plan_says() -> None:
     """A program of another plan multiplies a block that its device does not own."""
     plan = plan_of("row-wise")
-    moved = tuple(replace(b, device=(b.device + 1) % FPGAS) if b.matrix == "o.x" else b for b in plan.blocks)
+    moved = tuple(b._replace(device=(b.device + 1) % FPGAS) if b.matrix == "o.x" else b for b in plan.blocks)
     found = outcome(program_of("row-wise"), replace(plan, blocks=moved), network())
     assert "device 0" in found
     assert "multiplies rows 0:2 x columns 0:8 of o.x, which the device does not own" in found

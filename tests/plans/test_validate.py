@@ -46,7 +46,7 @@ def test_overlap_is_named() -> None:
 def test_replication_is_allowed() -> None:
     """Two devices may own the same block."""
     block = PLAN.blocks[0]
-    copy = replace(block, device=(block.device + 1) % 4)
+    copy = block._replace(device=(block.device + 1) % 4)
     validate(replace(PLAN, blocks=(*PLAN.blocks, copy)), WORKLOAD, CLUSTER)
 
 
