@@ -82,9 +82,9 @@ class Hop(NamedTuple):
 Tree = tuple[Hop, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Topology:
-    """The links of a cluster and the routes over them; made by `routes`."""
+    """The links of a cluster and the routes over them; made by `routes`, one for equal clusters."""
 
     name: str
     fpgas: int

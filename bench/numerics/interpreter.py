@@ -27,7 +27,7 @@ from bench.numerics.order import Order
 from bench.numerics.whole import time_of
 from bench.plans.cells import Product, cell_program, stage_size
 from bench.plans.operations import AddSums, Finish, Move, Multiply, SumInputs, SumRows
-from bench.plans.ownership import feeds, overlap
+from bench.plans.outline import feeds, overlap
 from bench.plans.plan import Block, Plan, Range, VectorRange
 from bench.plans.program import Instruction, Phase, Program
 from bench.workloads.model import EXTERNAL, Input, Layer, Workload

@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from bench.plans.cells import cell_program, stage_size
-from bench.plans.ownership import feeds
+from bench.plans.outline import feeds
 from bench.plans.plan import Plan, Range
 from bench.workloads.model import EXTERNAL, Input, Layer, Workload
 

@@ -8,42 +8,27 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import cached_property
 
-from bench.hardware.profile import BatchCore, Overlay
-from bench.plans.cells import CellProgram, Product, Stage, cell_program, matrix_shape
-from bench.plans.ownership import Ownership, Tile
+from bench.plans.cells import Product, Stage, matrix_shape
 from bench.plans.plan import Range
 from bench.plans.program import Results, Wait
+from bench.plans.setting import Setting
 from bench.plans.stream import Key, Need, Stream
-from bench.workloads.model import EXTERNAL, Layer
+from bench.workloads.model import EXTERNAL
 
 
-@dataclass(frozen=True)
 class CoreRules:
     """The rules of an overlay for one layer; without a batch core, those of any other overlay."""
 
-    layer: Layer
-    overlay: Overlay
-    owned: Ownership
-    passes: int
-    stream: Stream
-
-    @property
-    def core(self) -> BatchCore | None:
+    def __init__(self, setting: Setting, stream: Stream) -> None:
+        self._setting = setting
+        self._stream = stream
+        self.overlay = setting.machine.overlay
+        self.core = self.overlay.batch_core
         """The batch core, if the overlay has one."""
-        return self.overlay.batch_core
-
-    @property
-    def vectors(self) -> int:
+        self.vectors = self.overlay.vectors_per_pass if self.core else 1
         """Cycles that a row block takes in the multifunction units."""
-        return self.overlay.vectors_per_pass if self.core else 1
-
-    @cached_property
-    def program(self) -> CellProgram:
-        """Products and stages of a step."""
-        return cell_program(self.layer)
 
     # -- sizes -------------------------------------------------------------------------
 
@@ -61,7 +46,7 @@ class CoreRules:
         if self.core is None:
             return None
         padded, real = self.padded_blocks(rows), math.ceil(rows / self.overlay.engines)
-        size = self.core.accumulators
+        size, passes = self.core.accumulators, self._setting.machine.passes
         groups = [size] * (padded // size - 1)
         groups.append(padded - sum(groups))
         idle = self.core.output_cycles - self.overlay.vectors_per_pass
@@ -73,8 +58,8 @@ class CoreRules:
             start += blocks * words
         return Results(
             first=(words - 1) * groups[0] + 1,
-            last=(self.passes - 1) * padded * words + last,
-            cycles=real * self.core.output_cycles * self.passes,
+            last=(passes - 1) * padded * words + last,
+            cycles=real * self.core.output_cycles * passes,
             idle=idle,
         )
 
@@ -84,21 +69,18 @@ class CoreRules:
 
         All tiles' vector files are filled to the same depth.
         """
-        if self.core is None or all(feed.producer != EXTERNAL for feed in self.layer.inputs):
+        if self.core is None or all(feed.producer != EXTERNAL for feed in self._setting.layer.inputs):
             return []
         columns: dict[int, set[Range]] = defaultdict(set)
-        for product in self.program.products:
-            for tile in self._tiles(product) if product.operand == "x" else ():
-                columns[tile.device].add(tile.cols)
-        vectors = self.overlay.tiles * self.overlay.vectors_per_pass * self.passes
+        for product in self._setting.shape.products("x"):
+            for device, cols in self._setting.tilings[product.matrix].columns:
+                columns[device].add(cols)
+        vectors = self.overlay.tiles * self.overlay.vectors_per_pass * self._setting.machine.passes
         width = self.overlay.tiles * self.overlay.lanes
         return [
             (device, vectors * math.ceil(sum(stop - start for start, stop in ranges) / width))
             for device, ranges in sorted(columns.items())
         ]
-
-    def _tiles(self, product: Product) -> tuple[Tile, ...]:
-        return self.owned.tilings[self.layer.name, product.matrix].tiles
 
     # -- instruction words -------------------------------------------------------------
 
@@ -113,8 +95,9 @@ class CoreRules:
         """The same for a stage that is a product's own result, behind the last product; else 0."""
         if self.core is None:
             return 0
-        last = [p for p in self.program.products if p.stage == product.stage][-1]
-        ends = product == last and not self.program.stage(product.stage).chain
+        program = self._setting.program
+        last = [p for p in program.products if p.stage == product.stage][-1]
+        ends = product == last and not program.stage(product.stage).chain
         return self.write_words(rows) if ends else 0
 
     def run_ahead(self, product: Product) -> list[tuple[int, Range]]:
@@ -124,18 +107,20 @@ class CoreRules:
         """
         if self.core is None or product.operand == "x":
             return []
-        stage = self.program.stage(product.stage)
+        setting = self._setting
+        stage = setting.program.stage(product.stage)
         if product.gate != stage.ahead:
             return []
-        matrices = [p for p in self.program.products if p.gate == product.gate]
+        matrices = [p for p in setting.program.products if p.gate == product.gate]
         return [
             (device, rows)
-            for rows, owners in self.owned.owners[self.layer.name, stage.name].items()
+            for rows, owners in setting.owners[stage.name].items()
             for device in owners
             if all(
                 any(
-                    (tile.rows, tile.cols, tile.device) == (rows, (0, matrix_shape(self.layer, p)[1]), device)
-                    for tile in self._tiles(p)
+                    (tile.rows, tile.cols, tile.device)
+                    == (rows, (0, matrix_shape(setting.layer, p)[1]), device)
+                    for tile in setting.tiles(p)
                 )
                 for p in matrices
             )
@@ -149,17 +134,17 @@ class CoreRules:
 
     def operand(self, key: Key) -> Need:
         """The wait for a vector that the first multifunction unit reads (batch core)."""
-        return self.stream.need(key, 0, Wait.UNITS, self.core.first_unit_cycles if self.core else 0)
+        return self._stream.need(key, 0, Wait.UNITS, self.core.first_unit_cycles if self.core else 0)
 
     def newest(self, key: Key, same_rows: bool, stage: Stage) -> Need:
         """The wait of a stage's chain for a gate's sum."""
         if self.core is None:
             return self._chained(key, same_rows)
-        return self.stream.need(key, 0, Wait.UNITS, self.core.second_unit_cycles if stage.second_unit else 0)
+        return self._stream.need(key, 0, Wait.UNITS, self.core.second_unit_cycles if stage.second_unit else 0)
 
     def link(self, key: Key) -> Need:
         """The wait of a chain's instruction for the one before it."""
-        return self.stream.need(key, 0, Wait.UNITS) if self.core else self._chained(key, True)
+        return self._stream.need(key, 0, Wait.UNITS) if self.core else self._chained(key, True)
 
     def _chained(self, key: Key, same_rows: bool) -> Need:
-        return self.stream.need(key, 0, Wait.BLOCKS if same_rows else Wait.ALL)
+        return self._stream.need(key, 0, Wait.BLOCKS if same_rows else Wait.ALL)

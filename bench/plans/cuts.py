@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from bench.hardware.topology import Topology
 from bench.plans.cells import Product
-from bench.plans.ownership import Ownership, Tile, feeds, overlap
+from bench.plans.outline import feeds, overlap
+from bench.plans.ownership import Tile
 from bench.plans.plan import Range
-from bench.workloads.model import Layer
+from bench.plans.setting import Setting
 
 Columns = tuple[Range, ...]
 
@@ -17,31 +17,18 @@ Columns = tuple[Range, ...]
 class Cuts:
     """The parts that one layer's blocks are multiplied in, nearest columns first.
 
-    ``parts``: so many at most. ``together``: layers that advance through time with this one; what
-    others have made is there. ``early``: an operand that is known long before it is multiplied, and
-    needs no cut.
+    What layers of earlier phases have made is there, and an operand that is known long before it is
+    multiplied needs no cut. ``parts``: so many at most.
     """
 
-    def __init__(
-        self,
-        layer: Layer,
-        parts: int,
-        owned: Ownership,
-        together: frozenset[str],
-        topology: Topology,
-        early: str,
-    ) -> None:
-        self.parts = parts
-        self._layer = layer
-        self._owned = owned
-        self._together = together
-        self._topology = topology
-        self._early = early
+    def __init__(self, setting: Setting) -> None:
+        self.parts = setting.streaming[0] if setting.streaming else 1
+        self._setting = setting
         self._known: dict[tuple[str, int, Range], list[Columns]] = {}
 
     def of(self, product: Product, tile: Tile) -> list[Columns]:
         """The column ranges of each part, in the order in which they are multiplied."""
-        if self.parts == 1 or product.operand == self._early:
+        if self.parts == 1 or product.operand == self._setting.known_early:
             return [(tile.cols,)]
         key = (product.operand, tile.device, tile.cols)
         if key not in self._known:
@@ -60,26 +47,28 @@ class Cuts:
 
     def _sources(self, operand: str, tile: Tile) -> Iterator[tuple[Range, int]]:
         """Column ranges of a tile, each with the hops that its operand's rows travel to the device."""
+        setting = self._setting
         if operand != "x":
-            yield from self._shards(self._layer.name, operand, tile.device, tile.cols, 0)
+            yield from self._shards(setting.owners[operand], tile.device, tile.cols, 0)
             return
-        for feed, offset in feeds(self._layer):
+        for (feed, offset), source in zip(feeds(setting.layer), setting.sources, strict=True):
             inside = overlap(tile.cols, (offset, offset + feed.size))
             if inside is None:
                 continue
-            if feed.producer in self._together and self._layer.input_terms == 1:
+            if source and setting.layer.input_terms == 1:
                 rows = inside[0] - offset, inside[1] - offset
-                yield from self._shards(feed.producer, "h", tile.device, rows, offset)
+                yield from self._shards(source.owners, tile.device, rows, offset)
             else:
                 yield inside, 0
 
     def _shards(
-        self, layer: str, stage: str, device: int, rows: Range, offset: int
+        self, owners: dict[Range, tuple[int, ...]], device: int, rows: Range, offset: int
     ) -> Iterator[tuple[Range, int]]:
-        for shard, owners in self._owned.owners[layer, stage].items():
+        topology = self._setting.topology
+        for shard, makers in owners.items():
             if part := overlap(shard, rows):
-                nearest = self._topology.nearest(owners, device)
-                yield (part[0] + offset, part[1] + offset), len(self._topology.route(nearest, device))
+                nearest = topology.nearest(makers, device)
+                yield (part[0] + offset, part[1] + offset), len(topology.route(nearest, device))
 
 
 def _joined(ranges: list[Range]) -> Columns:

@@ -1,76 +1,84 @@
-"""The instructions of one layer, with sizes and cycles from the overlay, appended to a phase's stream."""
+"""The instructions of one layer, with sizes and cycles from the overlay, appended to its stream."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
-from bench.hardware.profile import Cluster
 from bench.plans.cells import Product
 from bench.plans.core import CoreRules
 from bench.plans.cuts import Columns
 from bench.plans.operations import Multiply, Register
 from bench.plans.ownership import Tile
 from bench.plans.program import Describe, Description, Operations, Results, Start, Unit, timing
+from bench.plans.setting import Setting
 from bench.plans.stream import Key, Need, Stream
-from bench.workloads.model import Layer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Slot:
+    """A place for products on a device: what those of gates that are cut alike have in common.
+
+    ``cols``: the columns of the tile that they multiply. ``last``: whether no more of the tile follow.
+    ``needs``: what the operand waits for. ``packed``: rows multiplied so far, one number.
+    """
+
+    tile: Tile
+    cols: Columns
+    last: bool
+    needs: tuple[Need, ...]
+    rows: int
+    width: int
+    interval: int
+    vectors: int
+    results: Results | None
+    packed: list[int]
 
 
 class Emitter:
     """Appends a layer's matrix, vector and load instructions."""
 
-    def __init__(
-        self,
-        layer: Layer,
-        batch: int,
-        cluster: Cluster,
-        rules: CoreRules,
-        stalls: dict[int, float],
-        group_of: dict[int, int],
-        stream: Stream,
-        skew: int,
-        *,
-        pipelined: bool,
-    ) -> None:
-        self._layer = layer
-        self._batch = batch
-        self._overlay = cluster.profile.overlay
+    def __init__(self, setting: Setting, rules: CoreRules, stream: Stream) -> None:
+        self._overlay = setting.machine.overlay
+        self._passes = setting.machine.passes
+        self._batch = setting.machine.batch
+        self._steps = setting.layer.steps
+        self._group_of = setting.topology.group_of
+        self._stalls = dict(setting.stalls)
         self._rules = rules
-        self._stalls = stalls
-        self._group_of = group_of
         self._stream = stream
-        self._skew = skew
-        self._start = Start.FREE if pipelined or self._overlay.steps_overlap else Start.LOCK_STEP
+        free = setting.pipelined or self._overlay.steps_overlap
+        self._start = Start.FREE if free else Start.LOCK_STEP
         self._started: set[int] = set()
         # (device, operand, columns) -> rows multiplied so far: row blocks are packed across gates
-        self._packed: dict[tuple[int, str, Columns], int] = defaultdict(int)
+        self._packed: dict[tuple[int, str, Columns], list[int]] = defaultdict(lambda: [0])
 
-    def matrix(
-        self, key: Key, product: Product, tile: Tile, parts: Columns, needs: Sequence[Need], lead: int
-    ) -> None:
-        """A matrix-vector product with a tile, or with the columns ``parts`` of it."""
-        overlay, device = self._overlay, tile.device
-        rows, cols = tile.rows[1] - tile.rows[0], sum([stop - start for start, stop in parts])
-        interval = -(-cols // (overlay.tiles * overlay.lanes)) + overlay.row_block_overhead_cycles
-        if device in self._stalls:
-            interval = math.ceil(interval * self._stalls[device])
-        blocks = self._packed_blocks((device, product.operand, parts), rows)
+    def slot(self, operand: str, tile: Tile, cols: Columns, needs: tuple[Need, ...], *, last: bool) -> Slot:
+        """The slot of products with a tile, or with the columns ``cols`` of it."""
+        overlay = self._overlay
+        rows, width = tile.rows[1] - tile.rows[0], sum(stop - start for start, stop in cols)
+        interval = math.ceil(width / (overlay.tiles * overlay.lanes)) + overlay.row_block_overhead_cycles
+        interval = math.ceil(interval * self._stalls.get(tile.device, 1.0))
         results = self._rules.results(rows, interval)
+        packed = self._packed[tile.device, operand, cols]
+        return Slot(tile, cols, last, needs, rows, width, interval, self.blocks(rows), results, packed)
+
+    def matrix(self, key: Key, product: Product, slot: Slot, needs: Sequence[Need], lead: int) -> None:
+        """A matrix-vector product."""
         self._append(
             key,
             Unit.MATRIX,
-            device,
-            (blocks, interval, overlay.matrix_latency_cycles),
+            slot.tile.device,
+            (self._row_blocks(slot), slot.interval, self._overlay.matrix_latency_cycles),
             needs,
             lead,
-            vectors=self.blocks(rows),
-            words=1 + self._rules.words_after(product, rows),
-            results=results,
-            describe=partial(
-                _product, self._layer.name, product, tile, parts, rows * cols * self._batch, results
-            ),
+            slot.vectors,
+            1 + self._rules.words_after(product, slot.rows),
+            partial(_product, product, slot, slot.rows * slot.width * self._batch),
+            slot.results,
         )
 
     def vector(
@@ -80,36 +88,35 @@ class Emitter:
         elements: int,
         needs: Sequence[Need],
         what: str,
-        does: Operations = tuple,
+        does: Operations | None = None,
         lead: int = 0,
         words: int = 1,
     ) -> None:
         """An elementwise instruction on so many elements."""
         blocks = self.blocks(elements)
-        describe = partial(_elementwise, self._layer.name, what, device, does)
+        describe = partial(_elementwise, what, device, does)
         self._append(key, Unit.VECTOR, device, (blocks, 1, 0), needs, lead, blocks, words, describe)
 
     def load(self, what: str, device: int, cycles: int, lead: int, words: int, count: int) -> None:
         """A load that runs in ``count`` steps; what is loaded once only counts before the first."""
-        key = self._stream.keys["load", self._layer.name, device, what]
-        describe = partial(_elementwise, self._layer.name, f"load {what}", device)
+        key = self._stream.keys["load", device, what]
+        describe = partial(_elementwise, f"load {what}", device, None)
         self._append(key, Unit.LOAD, device, (1, cycles, 0), (), lead, 1, words, describe, count=count)
 
     def blocks(self, rows: int) -> int:
         """Native vectors of so many rows, for the whole batch."""
-        return -(-rows // self._overlay.engines) * self._rules.passes * self._rules.vectors
+        return math.ceil(rows / self._overlay.engines) * self._passes * self._rules.vectors
 
-    def _packed_blocks(self, key: tuple[int, str, Columns], rows: int) -> int:
-        """Row blocks that this product adds: the gates of one operand are stacked, then cut into blocks.
+    def _row_blocks(self, slot: Slot) -> int:
+        """Row blocks that a product adds: the gates of one operand are stacked, then cut into blocks.
 
         A batch core has each matrix by itself.
         """
         if self._rules.core:
-            return self._rules.padded_blocks(rows) * self._rules.passes
-        before, engines = self._packed[key], self._overlay.engines
-        self._packed[key] = before + rows
-        whole = -(-(before + rows) // engines) + (-before // engines)
-        return max(whole, 1) * self._rules.passes
+            return self._rules.padded_blocks(slot.rows) * self._passes
+        before, engines = slot.packed[0], self._overlay.engines
+        after = slot.packed[0] = before + slot.rows
+        return max(math.ceil(after / engines) - math.ceil(before / engines), 1) * self._passes
 
     def _append(
         self,
@@ -130,23 +137,22 @@ class Emitter:
         if device not in self._started:
             start = self._start
             self._started.add(device)
-        first, group = self._skew - lead, self._group_of[device]
-        steps = self._layer.steps if count is None else count
+        group = self._group_of[device]
+        steps = self._steps if count is None else count
         blocks, interval, _ = cycles
         fields = (
-            unit, device, *cycles, first, steps, group, group, start, vectors, words,
+            unit, device, *cycles, -lead, steps, group, group, start, vectors, words,
             *timing(blocks, interval, results),
         )  # fmt: skip
-        self._stream.append(key, first, needs, fields, describe)
+        self._stream.append(key, needs, fields, describe)
 
 
-def _product(
-    layer: str, product: Product, tile: Tile, parts: Columns, macs: int, results: Results | None
-) -> Description:
+def _product(product: Product, slot: Slot, macs: int, layer: str) -> Description:
+    tile = slot.tile
     register = Register(layer, product.sum, (tile.holders,))
-    does = Multiply(layer, product.matrix, tile.rows, tile.cols, parts, register)
-    return Description(layer, product.matrix, tile.device, tile.device, macs, 0, results, (does,))
+    does = Multiply(layer, product.matrix, tile.rows, tile.cols, slot.cols, register)
+    return Description(product.matrix, tile.device, tile.device, macs, 0, slot.results, (does,))
 
 
-def _elementwise(layer: str, what: str, device: int, does: Operations = tuple) -> Description:
-    return Description(layer, what, device, device, does=does())
+def _elementwise(what: str, device: int, does: Operations | None, layer: str) -> Description:
+    return Description(what, device, device, does=does(layer) if does else ())

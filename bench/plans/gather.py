@@ -8,17 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-from bench.hardware.profile import Profile
-from bench.hardware.topology import Topology
-from bench.plans.cells import Product, Stage, cell_program
+from bench.plans.cells import Product, Stage
 from bench.plans.emit import Emitter
-from bench.plans.ownership import Ownership, Tile, overlap
+from bench.plans.outline import overlap
+from bench.plans.ownership import Tile
 from bench.plans.plan import Range
 from bench.plans.program import Operations
+from bench.plans.setting import Setting
 from bench.plans.stream import Key, Need, Stream
 from bench.plans.sums import Delivery, LayerSums, Part, Parts, Sums, elements
 from bench.plans.transfers import Exchange, carried_sums
-from bench.workloads.model import Layer
 
 
 @dataclass(frozen=True)
@@ -54,29 +53,15 @@ class Gather:
     """
 
     def __init__(
-        self,
-        layer: Layer,
-        owned: Ownership,
-        profile: Profile,
-        batch: int,
-        sums: LayerSums,
-        exchange: Exchange,
-        emit: Emitter,
-        stream: Stream,
-        topology: Topology,
-        early: str,
+        self, setting: Setting, sums: LayerSums, exchange: Exchange, emit: Emitter, stream: Stream
     ) -> None:
-        self._layer = layer
-        self._owned = owned
-        self._profile = profile
-        self._batch = batch
+        self._setting = setting
         self._sums = sums
         self._exchange = exchange
         self._emit = emit
         self._stream = stream
-        self._program = cell_program(layer)
-        self._topology = topology
-        self.early = early
+        self._nearest = setting.topology.nearest
+        self.early = setting.sent_early
         # (stage, owner) -> what was sent to it before the step began, for which rows
         self._sent_early: dict[tuple[str, int], list[tuple[Range, Key, Part]]] = defaultdict(list)
 
@@ -84,7 +69,7 @@ class Gather:
         self, stage: Stage, rows: Range, owners: tuple[int, ...]
     ) -> dict[int, tuple[Parts, list[Arrival]]]:
         """Send the sums of this step that others have made; owner -> its own sums, and what arrives."""
-        delivery = self._sums.deliver(stage.name, rows, owners, self._topology.nearest, without=self.early)
+        delivery = self._sums.deliver(stage.name, rows, owners, self._nearest, without=self.early)
         arrivals = {
             owner: [
                 Arrival(key, (part,), partial=True, early=True)
@@ -124,7 +109,7 @@ class Gather:
         part = message.part
         size = self.bytes(elements((part,)), partial=message.partial)
         what = f"{message.stage.name} {'partial sums' if message.partial else 'gates'}"
-        does = partial(carried_sums, self._layer.name, (part,))
+        does = partial(carried_sums, (part,))
         self._exchange.multicast(message.device, message.arrivals, needs, size, what, does, lead)
 
     def send_early(self, made: Sums, lead: int, devices: frozenset[int] | None = None) -> None:
@@ -149,13 +134,12 @@ class Gather:
     @cached_property
     def _early(self) -> list[Message]:
         """The messages that are sent before the step begins."""
-        nearest = self._topology.nearest
         return [
             message
-            for stage in (self._program.stages if self.early else ())
-            for rows, owners in self._owned.owners[self._layer.name, stage.name].items()
+            for stage in (self._setting.program.stages if self.early else ())
+            for rows, owners in self._setting.owners[stage.name].items()
             for message in self._messages(
-                stage, rows, self._sums.deliver(stage.name, rows, owners, nearest, only=self.early)
+                stage, rows, self._sums.deliver(stage.name, rows, owners, self._nearest, only=self.early)
             )
         ]
 
@@ -174,7 +158,7 @@ class Gather:
         if not arrivals:
             return True
         met: set[str] = set()
-        for product in self._program.products:
+        for product in self._setting.program.products:
             if product.operand != self.early and self._sums.has(own, product):
                 met |= _meets(product)
         return all(part.sum in met for arrival in arrivals for part in arrival.parts)
@@ -192,9 +176,10 @@ class Gather:
 
     def bytes(self, count: int, *, partial: bool = False) -> int:
         """Size of a message of ``count`` elements for the whole batch."""
-        profile = self._profile
+        machine = self._setting.machine
+        profile = machine.cluster.profile
         each = profile.partial_sum_bytes_per_element if partial else profile.vector_bytes_per_element
-        return math.ceil(count * each * self._batch)
+        return math.ceil(count * each * machine.batch)
 
 
 def _meets(product: Product) -> set[str]:

@@ -4,19 +4,26 @@ For each layer and step: the input products, the recurrent products, then for ea
 the transfer of gate sums to the stage's owners, its vector instructions, and the transfer
 of the finished rows to every device that needs them. A transfer follows the topology's
 routes hop by hop: one message per hop, started when everything it carries is complete.
+
+Layers in equal settings are lowered once: in a stack, and among the plans that a search compares.
 """
 
 from __future__ import annotations
 
 from bench.hardware.profile import Cluster
 from bench.hardware.topology import routes
-from bench.plans.layer import LayerLowering
+from bench.plans.body import Body, LoopBody, Placed, join
+from bench.plans.layer import lower_layer
 from bench.plans.memory import memory_stall
+from bench.plans.outline import Outline, outline
 from bench.plans.ownership import index_plan
 from bench.plans.plan import Plan
-from bench.plans.program import LoopBody, Program
-from bench.plans.stream import Stream
-from bench.workloads.model import Layer, Workload, feedback_layers, phases
+from bench.plans.program import Program
+from bench.plans.setting import Order, Setting, machine
+from bench.workloads.model import EXTERNAL, Layer, Workload
+
+MOST_CACHED = 200_000
+"""Instructions in the layer bodies that are kept: some 100 MB."""
 
 
 def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
@@ -27,82 +34,86 @@ def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
 
 
 def loop_bodies(plan: Plan, workload: Workload, cluster: Cluster) -> list[LoopBody]:
-    """The program's phases, as far as timing needs them: with numbers, without instructions."""
+    """The program's phases as far as timing needs them: with numbers, without instructions."""
     topology = routes(cluster, plan.groups)
-    owned = index_plan(plan, workload)
+    of = outline(workload)
+    owned = index_plan(plan, of)
     stalls = memory_stall(plan, cluster)
-    homes = {
-        layer.name: frozenset(topology.group_of[device] for device in owned.devices(layer))
-        for layer in workload.layers
+    streamed = {each.layer: (each.parts, each.ahead) for each in plan.streamed}
+    groups = {
+        name: frozenset(topology.group_of[device] for device in layer.devices)
+        for name, layer in owned.items()
     }
     bodies = []
-    earlier: frozenset[str] = frozenset()
-    for layers in phases(workload):
-        skews = _skews(workload, layers, plan, homes)
-        stream = Stream()
-        early_loop = _early_loop(workload, layers, plan)
-        together = frozenset(layer.name for layer in layers)
-        lowerings = {
-            layer.name: LayerLowering(
-                layer=layer,
-                together=together,
-                earlier=earlier,
-                workload=workload,
-                cluster=cluster,
-                plan=plan,
-                owned=owned,
+    earlier: set[str] = {EXTERNAL}
+    for layers in of.phases:
+        names = [layer.name for layer in layers]
+        skews = _skews(of, layers, plan, groups)
+        loop = _early_loop(of, names, plan)
+        placed = {}
+        for layer in layers:
+            inputs = tuple(feed.producer for feed in layer.inputs)
+            if not earlier.union(names).issuperset(inputs):
+                raise AssertionError(f"layer {layer.name} has an input that a later phase makes: {inputs}")
+            setting = Setting(
+                shape=of.shapes[layer.name],
+                owned=owned[layer.name],
+                sources=tuple(owned[name].output if name in names else None for name in inputs),
                 topology=topology,
-                stalls=stalls,
-                group_of=topology.group_of,
-                stream=stream,
-                skew=skews[layer.name],
-                early_loop=layer.name in early_loop,
+                machine=machine(cluster, workload.batch),
+                stalls=tuple(
+                    (device, stalls[device]) for device in owned[layer.name].devices if device in stalls
+                ),
+                order=_order(layer.name, loop, plan),
+                streaming=streamed.get(layer.name),
             )
-            for layer in layers
-        }
-        _emit(lowerings, early_loop, wavefront=plan.wavefront)
-        bodies.append(stream.resolve(max(skews[layer.name] + layer.steps for layer in layers)))
-        earlier |= together
+            placed[layer.name] = Placed(_body(setting), skews[layer.name], inputs)
+        iterations = max(skews[layer.name] + layer.steps for layer in layers)
+        bodies.append(join(placed, _program_order(names, loop), iterations))
+        earlier.update(names)
     return bodies
 
 
-def _early_loop(workload: Workload, layers: tuple[Layer, ...], plan: Plan) -> list[str]:
+_bodies: dict[Setting, Body] = {}
+
+
+def _body(setting: Setting) -> Body:
+    """`lower_layer`; the last bodies are kept."""
+    if setting not in _bodies:
+        if sum(body.size for body in _bodies.values()) > MOST_CACHED:
+            _bodies.clear()
+        _bodies[setting] = lower_layer(setting)
+    return _bodies[setting]
+
+
+def _early_loop(of: Outline, names: list[str], plan: Plan) -> list[str]:
     """Software-pipelined layers on a feedback loop of several: there h is known before x."""
-    loops = feedback_layers(workload) & plan.software_pipelined
-    names = [layer.name for layer in layers if layer.name in loops]
-    return names if len(names) > 1 else []
+    loop = [name for name in names if name in of.loops and name in plan.software_pipelined]
+    return loop if len(loop) > 1 else []
 
 
-def _emit(lowerings: dict[str, LayerLowering], early_loop: list[str], *, wavefront: bool) -> None:
-    """Append one iteration of all layers, in program order.
+def _order(name: str, loop: list[str], plan: Plan) -> Order:
+    if name in loop:
+        return Order.LOOP_END if name == loop[-1] else Order.LOOP
+    if name not in plan.software_pipelined:
+        return Order.PLAIN
+    return Order.WAVEFRONT if plan.wavefront else Order.PIPELINED
 
-    Software pipelining moves the products whose operand is known early behind the products
-    that wait longest, so that they fill the time of the exchanges: input products of the next
-    step come after the layer's last stage. On a feedback loop the input comes last, so there
-    it is the recurrent products: they come after the stages of the layer above.
-    """
-    for name, layer in lowerings.items():
-        if name in early_loop:
-            place = early_loop.index(name)
-            layer.came_early("h")
-            layer.inputs()
-            layer.stages(with_recurrent=False)
-            lowerings[early_loop[place - 1]].recurrent(lead=1 if place else 0)
-        elif layer.pipelined:
-            layer.begin()
-            layer.stages()
-            if not wavefront:
-                layer.inputs(lead=1)
-        else:
-            layer.inputs()
-            layer.stages()
-    for name, layer in lowerings.items() if wavefront else ():
-        if layer.pipelined and name not in early_loop:
-            layer.inputs(lead=1)
+
+def _program_order(names: list[str], loop: list[str]) -> list[tuple[str, bool]]:
+    """Layers in the order of an iteration, each with whether its pause is over (`Order`)."""
+    order: list[tuple[str, bool]] = []
+    for name in names:
+        if name not in loop:
+            order.append((name, False))
+            continue
+        below = loop[loop.index(name) - 1]
+        order += [(name, name == loop[-1]), (below, below != loop[-1])]
+    return order + [(name, True) for name in names if name not in loop]
 
 
 def _skews(
-    workload: Workload, layers: tuple[Layer, ...], plan: Plan, homes: dict[str, frozenset[int]]
+    of: Outline, layers: tuple[Layer, ...], plan: Plan, groups: dict[str, frozenset[int]]
 ) -> dict[str, int]:
     """Iterations by which each layer lags behind the first.
 
@@ -111,7 +122,6 @@ def _skews(
     on a link that both use, the next step's input then goes before this step's output. The
     layers of a feedback loop follow each other within one iteration.
     """
-    loops = feedback_layers(workload)
     names = {layer.name for layer in layers}
     skews: dict[str, int] = {}
     for layer in layers:
@@ -119,10 +129,10 @@ def _skews(
         skews[layer.name] = int(pipelined)
         for feed in layer.inputs:
             if feed.producer in names and not feed.delay:
-                same = layer.name in loops and feed.producer in loops
-                apart = pipelined or homes[feed.producer] != homes[layer.name]
+                same = layer.name in of.loops and feed.producer in of.loops
+                apart = pipelined or groups[feed.producer] != groups[layer.name]
                 behind = skews[feed.producer] + (apart and not same)
                 skews[layer.name] = max(skews[layer.name], behind)
-    in_loop = [layer.name for layer in layers if layer.name in loops]
+    in_loop = [layer.name for layer in layers if layer.name in of.loops]
     together = max((skews[name] for name in in_loop), default=0)
     return skews | dict.fromkeys(in_loop, together)

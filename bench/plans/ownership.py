@@ -1,22 +1,23 @@
-"""An index of a plan: who holds which block and vector range, and who needs which vector."""
+"""An index of a plan: who holds which block and vector range, and who needs which vector.
+
+Matrices cut alike, vectors shared alike, and vectors needed alike each have one value here, which is
+its own identity. So what follows from it is found once: for the gates of a layer, for layers of one
+shape, and for the plans that a search compares.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from bench.plans.cells import cell_program
+from bench.plans.outline import Outline, Shape, overlap, producer_rows
 from bench.plans.plan import Plan, Range
-from bench.workloads.model import EXTERNAL, Input, Layer, Workload
+from bench.workloads.model import Input
 
-Vector = tuple[str, str]
-"""A vector of the workload: (layer, stage)."""
-
-Owners = dict[Range, tuple[int, ...]]
-"""Row ranges of a vector, ascending -> devices that compute them."""
+CACHED = 512
+"""Values of a kind that are kept."""
 
 
 class Tile(NamedTuple):
@@ -32,134 +33,92 @@ class Tile(NamedTuple):
 class Tiling:
     """The blocks of a matrix, by device.
 
-    Matrices cut alike share one value, so it is its own identity: what is found out about it is
-    found out once, for the gates of a layer, layers of one shape, and plans that a search compares.
+    ``columns``: devices, each with a column range that it multiplies; each pair once.
     """
 
     tiles: tuple[Tile, ...]
     columns: tuple[tuple[int, Range], ...]
-    """Devices, each with a column range that it multiplies; each pair once."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shards:
+    """The row ranges of a vector, ascending, and the devices that compute each."""
+
+    owners: dict[Range, tuple[int, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Needs:
+    """Devices, ascending, and the row ranges of a vector that each must hold."""
+
+    rows: dict[int, tuple[Range, ...]]
+
+    def consumers(self, rows: Range, owners: tuple[int, ...]) -> list[int]:
+        """Devices that need any of ``rows`` and are none of its ``owners``, ascending."""
+        return [
+            device
+            for device, ranges in self.rows.items()
+            if device not in owners and any(overlap(rows, wanted) for wanted in ranges)
+        ]
 
 
 @dataclass(frozen=True)
-class Ownership:
-    """The plan by layer, matrix and vector.
+class Owned:
+    """What a plan says of one layer: by matrix in program order, and by stage.
 
-    ``tilings``: (layer, matrix) -> its blocks. ``owners``: vector -> row range -> devices that
-    compute it. ``needs``: vector -> device, ascending -> row ranges it must hold.
+    ``needs``: what other layers need of it included.
     """
 
-    tilings: dict[tuple[str, str], Tiling]
-    owners: dict[Vector, Owners]
-    needs: dict[Vector, dict[int, tuple[Range, ...]]]
+    tilings: tuple[Tiling, ...]
+    shards: tuple[Shards, ...]
+    needs: tuple[Needs, ...]
 
-    def devices(self, layer: Layer) -> set[int]:
-        """Devices that hold blocks of the layer's matrices."""
-        matrices = {product.matrix for product in cell_program(layer).products}
-        tilings = {self.tilings[layer.name, matrix] for matrix in matrices}
-        return {device for tiling in tilings for device, _ in tiling.columns}
+    @property
+    def output(self) -> Shards:
+        """Who computes h, the last stage."""
+        return self.shards[-1]
 
-    def consumers(self, vector: Vector, rows: Range) -> tuple[int, ...]:
-        """Devices that need any of ``rows`` and do not compute them, ascending."""
-        owners = self.owners[vector][rows]
-        return tuple(
-            device
-            for device, ranges in self.needs.get(vector, {}).items()
-            if device not in owners and any(overlap(rows, wanted) for wanted in ranges)
-        )
+    @property
+    def devices(self) -> set[int]:
+        """Devices that hold blocks of its matrices."""
+        return {device for tiling in set(self.tilings) for device, _ in tiling.columns}
 
 
-def overlap(a: Range, b: Range) -> Range | None:
-    """The common part of two ranges, or None."""
-    start = a[0] if a[0] > b[0] else b[0]  # max and min take thrice as long, and this is called often
-    stop = a[1] if a[1] < b[1] else b[1]
-    return (start, stop) if start < stop else None
-
-
-def feeds(layer: Layer) -> Iterator[tuple[Input, int]]:
-    """The layer's inputs, each with the column of the input matrix where it begins."""
-    offset = 0
-    for feed in layer.inputs:
-        yield feed, offset
-        if layer.combine == "concat":
-            offset += feed.size
-
-
-def producer_rows(feed: Input, offset: int, cols: Range) -> list[Range]:
-    """Rows of the producer's output that the input columns ``cols`` are made of."""
-    part = overlap(cols, (offset, offset + feed.size))
-    if part is None:
-        return []
-    start, stop = part[0] - offset, part[1] - offset
-    if feed.reduction == "sum" or feed.time_reduction == 1:
-        return [(start, stop)]
-    width = feed.size // feed.time_reduction
-    pieces = [overlap((start, stop), (n * width, (n + 1) * width)) for n in range(feed.time_reduction)]
-    shifted = {(p[0] % width, (p[1] - 1) % width + 1) for p in pieces if p is not None}
-    return sorted(shifted)
-
-
-def index_plan(plan: Plan, workload: Workload) -> Ownership:
-    """Index ``plan``, which must be valid for ``workload``."""
+def index_plan(plan: Plan, of: Outline) -> dict[str, Owned]:
+    """Index ``plan`` by layer; it must be valid for the workload that ``of`` outlines."""
     blocks: dict[tuple[str, str], list[tuple[Range, Range, int]]] = defaultdict(list)
-    for layer_name, matrix, rows, cols, device in plan.blocks:
-        blocks[layer_name, matrix].append((rows, cols, device))
-    vectors: dict[Vector, list[tuple[Range, int]]] = defaultdict(list)
-    for layer_name, stage_name, rows, device in plan.vectors:
-        vectors[layer_name, stage_name].append((rows, device))
-    tilings = {
-        (layer.name, product.matrix): _tiling(tuple(blocks[layer.name, product.matrix]))
-        for layer in workload.layers
-        for product in cell_program(layer).products
-    }
-    owners = {vector: _owners(tuple(value)) for vector, value in vectors.items()}
-    needs: dict[Vector, dict[int, set[Range]]] = defaultdict(lambda: defaultdict(set))
-    for layer in workload.layers:
-        program = cell_program(layer)
-        columns: dict[str, dict[tuple[int, Range], None]] = defaultdict(dict)
-        for product in program.products:
-            columns[product.operand].update(dict.fromkeys(tilings[layer.name, product.matrix].columns))
-        for operand, wanted in columns.items():
-            for device, cols in wanted:
-                if operand != "x":
-                    needs[layer.name, operand][device].add(cols)
-                    continue
-                for feed, offset in feeds(layer):
-                    if feed.producer != EXTERNAL:
-                        needs[feed.producer, "h"][device].update(producer_rows(feed, offset, cols))
-        for stage in program.stages:
-            for operand in stage.state:
-                for rows, devices in owners[layer.name, stage.name].items():
-                    for device in devices:
-                        needs[layer.name, operand][device].add(rows)
-        if layer.name not in plan.software_pipelined:
-            for device in _input_devices(layer, tilings, owners):  # so they know that a step has ended
-                needs[layer.name, "h"][device].add((0, layer.output_size))
-    return Ownership(
-        tilings,
-        owners,
-        {
-            vector: {device: tuple(sorted(ranges)) for device, ranges in sorted(by_device.items())}
-            for vector, by_device in needs.items()
-        },
-    )
+    for layer, matrix, *block in plan.blocks:
+        blocks[layer, matrix].append(tuple(block))  # type: ignore[arg-type]
+    vectors: dict[tuple[str, str], list[tuple[Range, int]]] = defaultdict(list)
+    for layer, stage, rows, device in plan.vectors:
+        vectors[layer, stage].append((rows, device))
+    tilings, shards = {}, {}
+    for name, shape in of.shapes.items():
+        program = shape.program
+        tilings[name] = tuple(_tiling(tuple(blocks[name, product.matrix])) for product in program.products)
+        shards[name] = tuple(_shards(tuple(vectors[name, stage.name])) for stage in program.stages)
+    owned = {}
+    for name, shape in of.shapes.items():
+        fed = tuple(
+            (feed, offset, _of_operand(of.shapes[reader], tilings[reader], "x"))
+            for reader, feed, offset in of.readers.get(name, ())
+        )
+        wanted = (tilings[name], shards[name], fed, name not in plan.software_pipelined)
+        owned[name] = Owned(
+            tilings[name],
+            shards[name],
+            tuple(_needs(shape, stage.name, *wanted) for stage in shape.program.stages),
+        )
+    return owned
 
 
-def _input_devices(
-    layer: Layer, tilings: dict[tuple[str, str], Tiling], owners: dict[Vector, Owners]
-) -> set[int]:
-    """Devices that hold nothing of the layer but input products."""
-    inputs: set[int] = set()
-    others: set[int] = set()
-    for product in cell_program(layer).products:
-        side = inputs if product.operand == "x" else others
-        side.update(device for device, _ in tilings[layer.name, product.matrix].columns)
-    for stage in cell_program(layer).stages:
-        others.update(*owners[layer.name, stage.name].values())
-    return inputs - others
+def _of_operand(shape: Shape, tilings: tuple[Tiling, ...], operand: str) -> tuple[Tiling, ...]:
+    """The tilings of the matrices that ``operand`` is multiplied with, each once."""
+    products = zip(shape.program.products, tilings, strict=True)
+    return tuple(dict.fromkeys(tiling for product, tiling in products if product.operand == operand))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=CACHED)
 def _tiling(blocks: tuple[tuple[Range, Range, int], ...]) -> Tiling:
     """The tiling that consists of ``blocks``: rows, columns and device of each."""
     holders: dict[tuple[Range, Range], list[int]] = defaultdict(list)
@@ -171,10 +130,53 @@ def _tiling(blocks: tuple[tuple[Range, Range, int], ...]) -> Tiling:
     return Tiling(tuple(tiles), tuple(dict.fromkeys((tile.device, tile.cols) for tile in tiles)))
 
 
-@lru_cache(maxsize=256)
-def _owners(vectors: tuple[tuple[Range, int], ...]) -> Owners:
-    """Rows -> devices of a vector's ranges."""
-    by_rows: dict[Range, list[int]] = defaultdict(list)
+@lru_cache(maxsize=CACHED)
+def _shards(vectors: tuple[tuple[Range, int], ...]) -> Shards:
+    """The shards that consist of ``vectors``: rows and device of each."""
+    owners: dict[Range, list[int]] = defaultdict(list)
     for rows, device in sorted(vectors):
-        by_rows[rows].append(device)
-    return {rows: tuple(devices) for rows, devices in by_rows.items()}
+        owners[rows].append(device)
+    return Shards({rows: tuple(devices) for rows, devices in owners.items()})
+
+
+@lru_cache(maxsize=CACHED)
+def _needs(
+    shape: Shape,
+    vector: str,
+    tilings: tuple[Tiling, ...],
+    shards: tuple[Shards, ...],
+    fed: tuple[tuple[Input, int, tuple[Tiling, ...]], ...],
+    told: bool,
+) -> Needs:
+    """Who needs which rows of a stage's ``vector``.
+
+    ``fed``: how h feeds layers, with their input matrices. ``told``: whether devices that hold nothing
+    but input products receive h, so that they know that a step has ended.
+    """
+    needs: dict[int, set[Range]] = defaultdict(set)
+    for tiling in _of_operand(shape, tilings, vector):
+        for device, cols in tiling.columns:
+            needs[device].add(cols)
+    for stage, made in zip(shape.program.stages, shards, strict=True):
+        if vector in stage.state:
+            for rows, devices in made.owners.items():
+                for device in devices:
+                    needs[device].add(rows)
+    if vector == "h":
+        for feed, offset, matrices in fed:
+            for tiling in matrices:
+                for device, cols in tiling.columns:
+                    needs[device].update(producer_rows(feed, offset, cols))
+        for device in _input_devices(shape, tilings, shards) if told else ():
+            needs[device].add((0, shape.layer.output_size))
+    return Needs({device: tuple(sorted(ranges)) for device, ranges in sorted(needs.items()) if ranges})
+
+
+def _input_devices(shape: Shape, tilings: tuple[Tiling, ...], shards: tuple[Shards, ...]) -> set[int]:
+    """Devices that hold nothing of the layer but input products."""
+    sides: dict[bool, set[int]] = {True: set(), False: set()}
+    for product, tiling in zip(shape.program.products, tilings, strict=True):
+        sides[product.operand == "x"].update(device for device, _ in tiling.columns)
+    for made in shards:
+        sides[False].update(*made.owners.values())
+    return sides[True] - sides[False]

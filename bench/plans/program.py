@@ -206,9 +206,8 @@ def _offsets(lengths: Iterable[int]) -> Ints:
 
 
 class Description(NamedTuple):
-    """What an `Instruction` says beside its numbers."""
+    """What an `Instruction` says beside its numbers and its layer."""
 
-    layer: str
     what: str
     device: int
     to_device: int
@@ -218,39 +217,8 @@ class Description(NamedTuple):
     does: tuple[Operation, ...] = ()
 
 
-Describe = Callable[[], Description]
-Operations = Callable[[], tuple[Operation, ...]]
+Describe = Callable[[str], Description]
+"""Describes an instruction of the layer with this name."""
 
-
-@dataclass(frozen=True)
-class LoopBody:
-    """A lowered phase: its numbers, and what makes instructions of them.
-
-    ``more``: what instructions do besides, by their place.
-    """
-
-    arrays: PhaseArrays
-    described: Sequence[Describe]
-    more: dict[int, list[Operations]]
-
-    def phase(self) -> Phase:
-        """The loop body with its instructions as values."""
-        arrays = self.arrays
-        starts = arrays.wait_start.tolist()
-        waits = [Dependence(on, back, Wait(wait), early) for on, back, wait, early in arrays.waits.tolist()]
-        instructions = []
-        for n, (row, describe) in enumerate(zip(arrays.fields.tolist(), self.described, strict=True)):
-            unit, server, blocks, interval, latency, first, count, group, to_group, start, vectors, words = (
-                row[: WORDS + 1]
-            )
-            layer, what, device, to_device, macs, size_bytes, results, does = describe()
-            for make in self.more.get(n, ()):
-                does += make()
-            instructions.append(
-                Instruction(
-                    Unit(unit), server, blocks, interval, latency, first, count, group, to_group,
-                    Start(start), tuple(waits[starts[n] : starts[n + 1]]), layer, what, device, to_device,
-                    vectors, macs, size_bytes, words, results, does,
-                )
-            )  # fmt: skip
-        return Phase(tuple(instructions), arrays.iterations)
+Operations = Callable[[str], tuple[Operation, ...]]
+"""What an instruction of the layer with this name does."""

@@ -1,8 +1,7 @@
-"""A phase's instructions while they are being made: dependences by name, resolved at the end.
+"""A layer's instructions while they are being made: dependences by name, resolved at the end.
 
-An instruction may wait for one that comes later in the loop body, of an earlier iteration,
-so it names what it needs; `Stream.resolve` turns names into indexes. What only a reader or the
-interpreter asks for is described later, if at all: a search that compares plans needs numbers alone.
+An instruction may wait for one that comes later in the loop body, of an earlier iteration, or for one
+of another layer, so it names what it needs; `Stream.body` turns names into indexes.
 """
 
 from __future__ import annotations
@@ -14,11 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from bench.plans.program import Describe, Fields, Ints, LoopBody, Operations, PhaseArrays, Wait, matrix
+from bench.plans.body import Body
+from bench.plans.program import Describe, Fields, Operations, Wait, matrix
 
 Name = tuple[Any, ...]
-"""What a result is called: a word, then whose it is. The name of what belongs to another result has
-that one's key in second place."""
+"""What a result is called: a word, then what tells it from others of the kind.
+
+Two words are known outside: ``("held", stage, device, rows)`` is the moment at which a device holds
+rows of a stage, ``("fed", input, device, rows)`` that at which it holds rows of the layer's input.
+"""
 
 Key = int
 """The number of a result in its stream."""
@@ -28,30 +31,31 @@ Need = int
 
 
 class Stream:
-    """An ordered list of instructions, each with a key, a lag in iterations, and needs."""
+    """An ordered list of instructions, each with a key and needs."""
 
     def __init__(self) -> None:
         self.new = count().__next__
         """A key for a result that has no name."""
         self.keys: defaultdict[Name, Key] = defaultdict(self.new)
         """The keys of results with names, which may be made later."""
-        # key, lag, needs, numbers and description of each instruction
-        self._appended: list[tuple[Key, int, Sequence[Need], Fields, Describe]] = []
+        # key, needs, numbers and description of each instruction
+        self._appended: list[tuple[Key, Sequence[Need], Fields, Describe]] = []
         # key, steps back, kind of wait and cycles early of each need
         self._needs: list[tuple[Key, int, int, int]] = []
-        self._made: set[Key] = set()
+        self._numbers: dict[Key, int] = {}
         self._aliases: dict[Key, Key] = {}
         self._more: dict[Key, list[Operations]] = defaultdict(list)
+        self._break: int | None = None
 
     def need(self, key: Key, steps_back: int = 0, wait: int = Wait.ALL, early: int = 0) -> Need:
         """The need of the result ``key``, of ``steps_back`` time steps earlier; as in `Dependence`."""
         self._needs.append((key, steps_back, wait, early))
         return len(self._needs) - 1
 
-    def append(self, key: Key, lag: int, needs: Sequence[Need], fields: Fields, describe: Describe) -> None:
-        """Add an instruction that runs for time step s in iteration s + ``lag``."""
-        self._made.add(key)
-        self._appended.append((key, lag, needs, fields, describe))
+    def append(self, key: Key, needs: Sequence[Need], fields: Fields, describe: Describe) -> None:
+        """Add an instruction."""
+        self._numbers[key] = len(self._appended)
+        self._appended.append((key, needs, fields, describe))
 
     def alias(self, key: Key, existing: Key) -> None:
         """Let ``key`` stand for ``existing``, which may be added later."""
@@ -63,58 +67,39 @@ class Stream:
 
     def knows(self, key: Key) -> bool:
         """Whether an instruction has this key already."""
-        return self._original(key) in self._made
+        return self._find(key) is not None
 
-    def _original(self, key: Key) -> Key:
+    def break_off(self) -> None:
+        """Other layers' instructions may come here."""
+        self._break = len(self._appended)
+
+    def _find(self, key: Key) -> int | None:
         while key in self._aliases:
             key = self._aliases[key]
-        return key
+        return self._numbers.get(key)
 
-    def resolve(self, iterations: int) -> LoopBody:
-        """The loop body of all instructions, whose dependences must be there: else AssertionError."""
-        keys, lags, needs, fields, described = zip(*self._appended, strict=True)
-        numbers = {key: n for n, key in enumerate(keys)}
-        index = np.full(self.new(), -1)
-        index[list(keys)] = np.arange(len(keys))
-        for key in self._aliases:
-            index[key] = numbers.get(self._original(key), -1)
-        wait_start, waits = self._waits(index, np.array(lags), needs)
-        return LoopBody(
-            PhaseArrays(matrix(fields, 16), wait_start, waits, iterations),
-            described,
-            {numbers[key]: does for key, does in self._more.items()},
-        )
-
-    def _waits(self, index: Ints, lags: Ints, needs: Sequence[Sequence[Need]]) -> tuple[Ints, Ints]:
-        """`PhaseArrays.wait_start` and `PhaseArrays.waits`; ``index``: key -> instruction, or -1.
-
-        Of several needs of one result the strictest counts. A dependence is one number while they are
-        sorted: by instruction, then result, iterations back, kind of wait, and cycles early.
-        """
-        size = len(needs)
+    def body(self) -> Body:
+        """All instructions; AssertionError if one waits for what nobody makes."""
+        keys, needs, fields, described = zip(*self._appended, strict=True)
+        numbers = {name: number for name, key in self.keys.items() if (number := self._find(key)) is not None}
+        fed = [(name, key) for name, key in self.keys.items() if name[0] == "fed"]
+        made = np.full(self.new(), -1)
+        made[list(keys)] = np.arange(len(keys))
+        made[[self.keys[name] for name in numbers]] = list(numbers.values())
+        made[[key for _, key in fed]] = np.arange(len(keys), len(keys) + len(fed))
+        key, *how = matrix(self._needs, 4).T
         used = np.fromiter(chain.from_iterable(needs), np.int64)
-        at = np.repeat(np.arange(size), [len(each) for each in needs])
-        key, steps_back, wait, early = matrix(self._needs, 4).T
-        on = index[key[used]]
-        back = lags[at] - lags[on] + steps_back[used]
-        wrong = (on < 0) | (back < 0) | ((back == 0) & (on >= at))
-        if wrong.any():
-            raise AssertionError(self._complain(int(key[used[wrong.argmax()]]), int(at[wrong.argmax()])))
-        backs, earlies = back.max(initial=0) + 1, early.max(initial=0) + 1
-        kinds = (max(Wait) + 1) * earlies
-        kind = wait * earlies + early
-        codes = np.sort(((at * size + on) * backs + back) * kinds + kind[used])
-        places, kind = np.divmod(codes, kinds)
-        first = np.ones(len(places), dtype=bool)
-        first[1:] = places[1:] != places[:-1]
-        places, back = np.divmod(places[first], backs)
-        at, on = np.divmod(places, size)
-        wait_start = np.searchsorted(at, np.arange(size + 1))
-        return wait_start, np.stack([on, back, *np.divmod(kind[first], earlies)], axis=1)
-
-    def _complain(self, key: Key, at: int) -> str:
-        """What is wrong with the need of ``key`` by the instruction at this place."""
-        reader = self._appended[at][-1]()
-        fault = "the future" if self.knows(key) else "what nobody makes"
-        name = next((name for name, known in self.keys.items() if known == key), key)
-        return f"{reader.layer} {reader.what} on device {reader.device} waits for {fault}: {name}"
+        on = made[key[used]]
+        if (on < 0).any():
+            wanted = [name for name, number in self.keys.items() if number in key[used][on < 0]]
+            raise AssertionError(f"something waits for what nobody makes: {wanted}")
+        at = np.repeat(np.arange(len(keys)), [len(each) for each in needs])
+        return Body(
+            fields=matrix(fields, 16),
+            needs=np.stack([at, on, *(column[used] for column in how)], axis=1),
+            fed=tuple(name[1:] for name, _ in fed),
+            held={name[2:]: number for name, number in numbers.items() if name[:2] == ("held", "h")},
+            described=described,
+            more={self._numbers[key]: does for key, does in self._more.items()},
+            pause=len(keys) if self._break is None else self._break,
+        )

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
-from bench.plans.cells import CellProgram, Product, matrix_shape
+from bench.plans.cells import Product, matrix_shape
 from bench.plans.operations import Holders, Register, SumRows
-from bench.plans.ownership import Ownership, Tiling, overlap
+from bench.plans.outline import overlap
+from bench.plans.ownership import CACHED, Tiling
 from bench.plans.plan import Range
+from bench.plans.setting import Setting
 from bench.plans.stream import Key
-from bench.workloads.model import Layer
 
 Made = list[tuple[Range, Key]]
 """The products that complete a register's rows, and those rows."""
@@ -95,17 +96,18 @@ class Shares:
 class LayerSums:
     """Where the sums of one layer's step are made."""
 
-    def __init__(self, layer: Layer, program: CellProgram, owned: Ownership) -> None:
+    def __init__(self, setting: Setting) -> None:
+        program = setting.program
         self.made: Sums = defaultdict(list)
         self._width: dict[str, int] = defaultdict(int)
         self._products: dict[str, list[Product]] = defaultdict(list)
         # stage -> its sums, ascending
         self._sums = {stage.name: sorted(program.sums(stage.name)) for stage in program.stages}
         for product in program.products:
-            self._width[product.sum] += matrix_shape(layer, product)[1]
+            self._width[product.sum] += matrix_shape(setting.layer, product)[1]
             self._products[product.sum].append(product)
         self._shares = {
-            name: _shares(tuple(owned.tilings[layer.name, product.matrix] for product in products))
+            name: _shares(tuple(setting.tilings[product.matrix] for product in products))
             for name, products in self._products.items()
         }
 
@@ -190,7 +192,7 @@ class LayerSums:
         return [(rows, key) for rows, key in made if overlap(rows, part.rows)]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=CACHED)
 def _shares(tilings: tuple[Tiling, ...]) -> Shares:
     """The registers of a sum whose products' matrices are cut so."""
     blocks: dict[Holders, set[tuple[int, Range, Range]]] = defaultdict(set)

@@ -12,13 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from bench.hardware.profile import Cluster
-from bench.hardware.topology import Link, Topology
+from bench.hardware.topology import Link
 from bench.plans.operations import AddSums, Move
 from bench.plans.program import Description, Operations, Start, Unit, timing
+from bench.plans.setting import Setting
 from bench.plans.stream import Key, Need, Stream
 from bench.plans.sums import Part, Parts
-from bench.workloads.model import Layer
 
 NO_GROUP = -1
 """The group of a hop that no device group's time step waits for."""
@@ -30,21 +29,13 @@ AddVector = Callable[[Key, int, list[Need], Operations], None]
 class Exchange:
     """The messages of one layer's exchange; `send` appends them to the stream."""
 
-    def __init__(
-        self,
-        layer: Layer,
-        skew: int,
-        cluster: Cluster,
-        topology: Topology,
-        group_of: dict[int, int],
-        stream: Stream,
-    ) -> None:
-        self._layer = layer
-        self._skew = skew
+    def __init__(self, setting: Setting, stream: Stream) -> None:
+        cluster = setting.machine.cluster
+        self._steps = setting.layer.steps
         self._wire = cluster.link
         self._per_ns = cluster.profile.clock_mhz / 1000.0
-        self._topology = topology
-        self._group_of = group_of
+        self._topology = setting.topology
+        self._group_of = setting.topology.group_of
         self._stream = stream
         self._collected: list[tuple[int, Callable[[], None]]] = []
 
@@ -102,14 +93,14 @@ class Exchange:
             out = own + [([self._stream.need(key)], parts) for key, parts in arrived[node]]
             if len(out) > 1 and node in self._group_of:
                 added, total = self._stream.new(), _total([parts for _, parts in out])
-                does = partial(_adds, self._layer.name, [parts for _, parts in out], total)
+                does = partial(_adds, [parts for _, parts in out], total)
                 wait = [need for waits, _ in reversed(out) for need in waits]
                 self._collected.append((level[node], partial(add, added, node, wait, does)))
                 out = [([self._stream.need(added)], total)]
             link = links[towards[node]]
             for wait, parts in out:
                 key = self._stream.new()
-                move = partial(carried_sums, self._layer.name, parts)
+                move = partial(carried_sums, parts)
                 self._hop(key, link, wait, size_bytes, what, level[node], move, 0, inside=True)
                 arrived[link.destination].append((key, parts))
             level[link.destination] = max(level[link.destination], level[node] + 1)
@@ -141,28 +132,28 @@ class Exchange:
         padded = -(-size_bytes // self._wire.beat_bytes) * self._wire.beat_bytes
         interval = math.ceil(padded * self._wire.ns_per_byte * self._per_ns)
         latency = math.ceil(self._wire.latency_ns * link.latency_factor * self._per_ns)
-        first, group_of = self._skew - lead, self._group_of
+        group_of = self._group_of
         sender = group_of.get(link.source, NO_GROUP) if inside or not level else NO_GROUP
         receiver = group_of.get(link.destination, NO_GROUP) if inside else NO_GROUP
-        numbers = (
-            Unit.LINK, link.server, 1, interval, latency, first, self._layer.steps, sender, receiver,
+        fields = (
+            Unit.LINK, link.server, 1, interval, latency, -lead, self._steps, sender, receiver,
             Start.NOT_FIRST, 0, 1, *timing(1, interval, None),
         )  # fmt: skip
-        describe = partial(_message, self._layer.name, link, what, size_bytes, does)
-        append = partial(self._stream.append, key, first, needs, numbers, describe)
+        describe = partial(_message, link, what, size_bytes, does)
+        append = partial(self._stream.append, key, needs, fields, describe)
         self._collected.append((level, append))
 
 
-def _message(layer: str, link: Link, what: str, size_bytes: int, does: Operations) -> Description:
-    return Description(layer, f"send {what}", link.source, link.destination, 0, size_bytes, None, does())
+def _message(link: Link, what: str, size_bytes: int, does: Operations, layer: str) -> Description:
+    return Description(f"send {what}", link.source, link.destination, 0, size_bytes, None, does(layer))
 
 
-def carried_sums(layer: str, parts: Parts) -> tuple[Move]:
+def carried_sums(parts: Parts, layer: str) -> tuple[Move]:
     """What a message does that carries ``parts``."""
     return (Move(tuple(part.of(layer) for part in parts)),)
 
 
-def _adds(layer: str, terms: list[Parts], total: Parts) -> tuple[AddSums, ...]:
+def _adds(terms: list[Parts], total: Parts, layer: str) -> tuple[AddSums, ...]:
     return tuple(
         AddSums(tuple(parts[n].of(layer) for parts in terms), part.of(layer).register)
         for n, part in enumerate(total)

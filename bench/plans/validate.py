@@ -9,7 +9,7 @@ from itertools import pairwise
 from bench.errors import InvalidPlan
 from bench.hardware.profile import Cluster
 from bench.plans.cells import cell_program, matrix_shape, stage_size
-from bench.plans.ownership import overlap
+from bench.plans.outline import overlap
 from bench.plans.plan import Plan, Range
 from bench.workloads.model import Workload
 

@@ -19,7 +19,7 @@ from bench.numerics.numbers import Numbers
 from bench.partitioners import load_partitioner
 from bench.plans.lower import lower
 from bench.plans.operations import AddSums, Finish, Move, Multiply, StageRows
-from bench.plans.ownership import overlap
+from bench.plans.outline import overlap
 from bench.plans.plan import Plan
 from bench.plans.program import Instruction, Phase, Program, Wait
 from bench.plans.validate import validate
