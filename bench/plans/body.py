@@ -31,15 +31,15 @@ class Body:
     instruction, on which, how many time steps back, kind of wait, cycles early; numbers from the number
     of instructions on stand for what comes from other layers, ``fed``: the input, a device, and rows
     that it must hold. ``held``: device and rows of h -> the instruction by which it holds them.
-    ``described``, ``more``: what makes values of the instructions, and what some do besides. Other
-    layers' instructions come before the one with number ``pause``.
+    ``described``, ``more``: what makes values of the instructions (None: not kept), and what some do
+    besides. Other layers' instructions come before the one with number ``pause``.
     """
 
     fields: Ints
     needs: Ints
     fed: tuple[tuple[int, int, Range], ...]
     held: dict[tuple[int, Range], int]
-    described: Sequence[Describe]
+    described: Sequence[Describe] | None
     more: dict[int, list[Operations]]
     pause: int
     _found: dict[tuple[Body | None, ...], Ints] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Body:
     @property
     def size(self) -> int:
         """How many instructions there are."""
-        return len(self.described)
+        return len(self.fields)
 
     def outside(self, sources: tuple[Body | None, ...]) -> Ints:
         """The instructions that ``fed`` stands for; ``sources``: the body that makes each input."""
@@ -88,7 +88,7 @@ class LoopBody:
         made: dict[int, Instruction] = {}
         place = iter(self.place.tolist())
         for name, placed in self.layers.items():
-            for number, describe in enumerate(placed.body.described):
+            for number, describe in enumerate(placed.body.described or ()):
                 n = next(place)
                 (
                     unit,

@@ -13,7 +13,7 @@ computes its reset gate last before the exchange, as DAC 2020's timings imply.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from bench.workloads.model import Layer
@@ -31,16 +31,15 @@ class Product:
     operand: str
     stage: str
     apart: bool = False
+    matrix: str = field(init=False)
+    """The matrix's name."""
+    sum: str = field(init=False)
+    """Name of the sum that the product adds to: the gate's, or one of its own."""
 
-    @property
-    def matrix(self) -> str:
-        """The matrix's name."""
-        return f"{self.gate}.{self.operand}"
-
-    @property
-    def sum(self) -> str:
-        """Name of the sum that the product adds to: the gate's, or one of its own."""
-        return self.matrix if self.apart else self.gate
+    def __post_init__(self) -> None:
+        """Make the names once: they are asked for often."""
+        object.__setattr__(self, "matrix", f"{self.gate}.{self.operand}")
+        object.__setattr__(self, "sum", self.matrix if self.apart else self.gate)
 
 
 @dataclass(frozen=True, slots=True)

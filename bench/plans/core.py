@@ -114,7 +114,7 @@ class CoreRules:
         matrices = [p for p in setting.program.products if p.gate == product.gate]
         return [
             (device, rows)
-            for rows, owners in setting.owners[stage.name].items()
+            for rows, owners in setting.shards[stage.name].owners.items()
             for device in owners
             if all(
                 any(
@@ -130,7 +130,9 @@ class CoreRules:
 
     def addend(self, key: Key, same_rows: bool) -> Need:
         """The wait of a product for the sum that it adds to, in the first multifunction unit."""
-        return self.operand(key) if self.core else self._chained(key, same_rows)
+        if self.core:
+            return self.operand(key)
+        return self._stream.need(key, 0, Wait.BLOCKS if same_rows else Wait.ALL)
 
     def operand(self, key: Key) -> Need:
         """The wait for a vector that the first multifunction unit reads (batch core)."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bench.plans.cells import Product
 from bench.plans.outline import feeds, overlap
-from bench.plans.ownership import Tile
+from bench.plans.ownership import Shards, Tile
 from bench.plans.plan import Range
 from bench.plans.setting import Setting
 
@@ -49,7 +49,7 @@ class Cuts:
         """Column ranges of a tile, each with the hops that its operand's rows travel to the device."""
         setting = self._setting
         if operand != "x":
-            yield from self._shards(setting.owners[operand], tile.device, tile.cols, 0)
+            yield from self._shards(setting.shards[operand], tile.device, tile.cols, 0)
             return
         for (feed, offset), source in zip(feeds(setting.layer), setting.sources, strict=True):
             inside = overlap(tile.cols, (offset, offset + feed.size))
@@ -57,15 +57,13 @@ class Cuts:
                 continue
             if source and setting.layer.input_terms == 1:
                 rows = inside[0] - offset, inside[1] - offset
-                yield from self._shards(source.owners, tile.device, rows, offset)
+                yield from self._shards(source, tile.device, rows, offset)
             else:
                 yield inside, 0
 
-    def _shards(
-        self, owners: dict[Range, tuple[int, ...]], device: int, rows: Range, offset: int
-    ) -> Iterator[tuple[Range, int]]:
+    def _shards(self, shards: Shards, device: int, rows: Range, offset: int) -> Iterator[tuple[Range, int]]:
         topology = self._setting.topology
-        for shard, makers in owners.items():
+        for shard, makers in shards.owners.items():
             if part := overlap(shard, rows):
                 nearest = topology.nearest(makers, device)
                 yield (part[0] + offset, part[1] + offset), len(topology.route(nearest, device))

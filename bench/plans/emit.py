@@ -5,27 +5,26 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
+from typing import NamedTuple
 
 from bench.plans.cells import Product
 from bench.plans.core import CoreRules
 from bench.plans.cuts import Columns
 from bench.plans.operations import Multiply, Register
 from bench.plans.ownership import Tile
-from bench.plans.program import Describe, Description, Operations, Results, Start, Unit, timing
+from bench.plans.program import Description, Fields, Operations, Results, Start, Unit, timing
 from bench.plans.setting import Setting
 from bench.plans.stream import Key, Need, Stream
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Slot:
+class Slot(NamedTuple):
     """A place for products on a device: what those of gates that are cut alike have in common.
 
     ``cols``: the columns of the tile that they multiply. ``last``: whether no more of the tile follow.
     ``needs``: what the operand waits for. ``packed``: rows multiplied so far, one number.
     """
 
+    number: int
     tile: Tile
     cols: Columns
     last: bool
@@ -53,6 +52,7 @@ class Emitter:
         free = setting.pipelined or self._overlay.steps_overlap
         self._start = Start.FREE if free else Start.LOCK_STEP
         self._started: set[int] = set()
+        self._slots = 0
         # (device, operand, columns) -> rows multiplied so far: row blocks are packed across gates
         self._packed: dict[tuple[int, str, Columns], list[int]] = defaultdict(lambda: [0])
 
@@ -64,22 +64,27 @@ class Emitter:
         interval = math.ceil(interval * self._stalls.get(tile.device, 1.0))
         results = self._rules.results(rows, interval)
         packed = self._packed[tile.device, operand, cols]
-        return Slot(tile, cols, last, needs, rows, width, interval, self.blocks(rows), results, packed)
+        self._slots += 1
+        vectors = self.blocks(rows)
+        return Slot(self._slots, tile, cols, last, needs, rows, width, interval, vectors, results, packed)
 
     def matrix(self, key: Key, product: Product, slot: Slot, needs: Sequence[Need], lead: int) -> None:
-        """A matrix-vector product."""
-        self._append(
-            key,
-            Unit.MATRIX,
-            slot.tile.device,
-            (self._row_blocks(slot), slot.interval, self._overlay.matrix_latency_cycles),
-            needs,
-            lead,
-            slot.vectors,
-            1 + self._rules.words_after(product, slot.rows),
-            partial(_product, product, slot, slot.rows * slot.width * self._batch),
-            slot.results,
-        )
+        """A matrix-vector product.
+
+        The gates of one operand are stacked, then cut into row blocks; a batch core has each matrix by
+        itself.
+        """
+        rows, words = slot.rows, 1
+        if self._rules.core:
+            blocks = self._rules.padded_blocks(rows)
+            words += self._rules.words_after(product, rows)
+        else:
+            before, engines = slot.packed[0], self._overlay.engines
+            slot.packed[0] = before + rows
+            blocks = max(-(-(before + rows) // engines) + -before // engines, 1)
+        cycles = (blocks * self._passes, slot.interval, self._overlay.matrix_latency_cycles)
+        fields = self._fields(Unit.MATRIX, slot.tile.device, cycles, lead, slot.vectors, words, slot.results)
+        self._stream.append(key, needs, fields, _product, product, slot, rows * slot.width * self._batch)
 
     def vector(
         self,
@@ -94,57 +99,41 @@ class Emitter:
     ) -> None:
         """An elementwise instruction on so many elements."""
         blocks = self.blocks(elements)
-        describe = partial(_elementwise, what, device, does)
-        self._append(key, Unit.VECTOR, device, (blocks, 1, 0), needs, lead, blocks, words, describe)
+        fields = self._fields(Unit.VECTOR, device, (blocks, 1, 0), lead, blocks, words)
+        self._stream.append(key, needs, fields, _elementwise, what, device, does)
 
     def load(self, what: str, device: int, cycles: int, lead: int, words: int, count: int) -> None:
         """A load that runs in ``count`` steps; what is loaded once only counts before the first."""
         key = self._stream.keys["load", device, what]
-        describe = partial(_elementwise, f"load {what}", device, None)
-        self._append(key, Unit.LOAD, device, (1, cycles, 0), (), lead, 1, words, describe, count=count)
+        fields = self._fields(Unit.LOAD, device, (1, cycles, 0), lead, 1, words, count=count)
+        self._stream.append(key, (), fields, _elementwise, f"load {what}", device, None)
 
     def blocks(self, rows: int) -> int:
         """Native vectors of so many rows, for the whole batch."""
         return math.ceil(rows / self._overlay.engines) * self._passes * self._rules.vectors
 
-    def _row_blocks(self, slot: Slot) -> int:
-        """Row blocks that a product adds: the gates of one operand are stacked, then cut into blocks.
-
-        A batch core has each matrix by itself.
-        """
-        if self._rules.core:
-            return self._rules.padded_blocks(slot.rows) * self._passes
-        before, engines = slot.packed[0], self._overlay.engines
-        after = slot.packed[0] = before + slot.rows
-        return max(math.ceil(after / engines) - math.ceil(before / engines), 1) * self._passes
-
-    def _append(
+    def _fields(
         self,
-        key: Key,
         unit: Unit,
         device: int,
         cycles: tuple[int, int, int],
-        needs: Sequence[Need],
         lead: int,
         vectors: int,
         words: int,
-        describe: Describe,
         results: Results | None = None,
         count: int | None = None,
-    ) -> None:
+    ) -> Fields:
         """``cycles``: the instruction's blocks, interval and latency."""
         start = Start.NOT_FIRST
         if device not in self._started:
             start = self._start
             self._started.add(device)
-        group = self._group_of[device]
-        steps = self._steps if count is None else count
-        blocks, interval, _ = cycles
-        fields = (
-            unit, device, *cycles, -lead, steps, group, group, start, vectors, words,
+        group, steps = self._group_of[device], self._steps if count is None else count
+        blocks, interval, latency = cycles
+        return (
+            unit, device, blocks, interval, latency, -lead, steps, group, group, start, vectors, words,
             *timing(blocks, interval, results),
         )  # fmt: skip
-        self._stream.append(key, needs, fields, describe)
 
 
 def _product(product: Product, slot: Slot, macs: int, layer: str) -> Description:

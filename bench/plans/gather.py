@@ -16,7 +16,7 @@ from bench.plans.plan import Range
 from bench.plans.program import Operations
 from bench.plans.setting import Setting
 from bench.plans.stream import Key, Need, Stream
-from bench.plans.sums import Delivery, LayerSums, Part, Parts, Sums, elements
+from bench.plans.sums import Delivery, LayerSums, Part, Parts, Sums, completing, deliveries, elements
 from bench.plans.transfers import Exchange, carried_sums
 
 
@@ -53,30 +53,47 @@ class Gather:
     """
 
     def __init__(
-        self, setting: Setting, sums: LayerSums, exchange: Exchange, emit: Emitter, stream: Stream
+        self,
+        setting: Setting,
+        sums: LayerSums,
+        made: Sums,
+        exchange: Exchange,
+        emit: Emitter,
+        stream: Stream,
     ) -> None:
         self._setting = setting
         self._sums = sums
+        self._made = made
         self._exchange = exchange
         self._emit = emit
         self._stream = stream
-        self._nearest = setting.topology.nearest
         self.early = setting.sent_early
         # (stage, owner) -> what was sent to it before the step began, for which rows
         self._sent_early: dict[tuple[str, int], list[tuple[Range, Key, Part]]] = defaultdict(list)
 
-    def late(
-        self, stage: Stage, rows: Range, owners: tuple[int, ...]
-    ) -> dict[int, tuple[Parts, list[Arrival]]]:
-        """Send the sums of this step that others have made; owner -> its own sums, and what arrives."""
-        delivery = self._sums.deliver(stage.name, rows, owners, self._nearest, without=self.early)
+    def _deliveries(self, stage: Stage, *, only: str = "", without: str = "") -> dict[Range, Delivery]:
+        setting = self._setting
+        shards = setting.shards[stage.name]
+        return deliveries(self._sums, stage.name, shards, setting.topology, only=only, without=without)
+
+    def late(self, stage: Stage) -> dict[Range, dict[int, tuple[Parts, list[Arrival]]]]:
+        """Send the sums of this step that others have made.
+
+        Returns the stage's rows -> owner -> its own sums, and what arrives.
+        """
+        return {
+            rows: self._late(stage, rows, delivery)
+            for rows, delivery in self._deliveries(stage, without=self.early).items()
+        }
+
+    def _late(self, stage: Stage, rows: Range, delivery: Delivery) -> dict[int, tuple[Parts, list[Arrival]]]:
         arrivals = {
             owner: [
                 Arrival(key, (part,), partial=True, early=True)
                 for wanted, key, part in self._sent_early[stage.name, owner]
                 if wanted == rows
             ]
-            for owner in owners
+            for owner in delivery.local
         }
         for owner, senders in delivery.reduced.items():
             count = elements(next(iter(senders.values())))
@@ -93,7 +110,7 @@ class Gather:
             self._send(message, self._needs(message.device, (message.part,)), 0)
             for owner, key in message.arrivals.items():
                 arrivals[owner].append(Arrival(key, (message.part,), partial=message.partial))
-        return {owner: (delivery.local[owner], arrivals[owner]) for owner in owners}
+        return {owner: (own, arrivals[owner]) for owner, own in delivery.local.items()}
 
     def _messages(self, stage: Stage, rows: Range, delivery: Delivery) -> list[Message]:
         return [
@@ -103,7 +120,7 @@ class Gather:
 
     def _needs(self, device: int, parts: Parts) -> list[Need]:
         """What an instruction on ``device`` waits for that reads all of ``parts``."""
-        return [self._stream.need(key) for part in parts for _, key in self._sums.completing(device, part)]
+        return [self._stream.need(key) for part in parts for _, key in completing(self._made, device, part)]
 
     def _send(self, message: Message, needs: Sequence[Need], lead: int) -> None:
         part = message.part
@@ -120,8 +137,7 @@ class Gather:
         for message in self._early:
             if devices is None or message.device in devices:
                 part = message.part
-                done = made[part.sum, message.device, part.origins[0]]
-                needs = [self._stream.need(key) for over, key in done if overlap(over, part.rows)]
+                needs = [self._stream.need(key) for _, key in completing(made, message.device, part)]
                 self._send(message, needs, lead)
         self._exchange.send()
 
@@ -137,10 +153,8 @@ class Gather:
         return [
             message
             for stage in (self._setting.program.stages if self.early else ())
-            for rows, owners in self._setting.owners[stage.name].items()
-            for message in self._messages(
-                stage, rows, self._sums.deliver(stage.name, rows, owners, self._nearest, only=self.early)
-            )
+            for rows, delivery in self._deliveries(stage, only=self.early).items()
+            for message in self._messages(stage, rows, delivery)
         ]
 
     def arrived_early(self, product: Product, tile: Tile) -> list[Need]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 
 from bench.plans.body import Body
 from bench.plans.cells import Product, Stage
@@ -14,24 +14,24 @@ from bench.plans.emit import Emitter, Slot
 from bench.plans.gather import Arrival, Gather
 from bench.plans.operations import Finish, Move, StageRows, SumInputs
 from bench.plans.outline import feeds, overlap, producer_rows
-from bench.plans.ownership import Tiling
+from bench.plans.ownership import Tiling, consumers
 from bench.plans.plan import Range
 from bench.plans.program import Wait
 from bench.plans.setting import Order, Setting
 from bench.plans.stream import Key, Need, Stream
-from bench.plans.sums import LayerSums, Made, Parts, Sums, complete
+from bench.plans.sums import Made, Parts, Sums, complete, completing, layer_sums
 from bench.plans.transfers import Exchange
 
 
-def lower_layer(setting: Setting) -> Body:
-    """The instructions of a layer's step.
+def lower_layer(setting: Setting, *, described: bool) -> Body:
+    """The instructions of a layer's step; ``described``: with what makes values of them.
 
     Software pipelining moves the products whose operand is known early behind the products
     that wait longest, so that they fill the time of the exchanges: input products of the next
     step come after the layer's last stage. On a feedback loop the input comes last, so there
     it is the recurrent products: they come after the stages of the layer above.
     """
-    layer = LayerLowering(setting)
+    layer = LayerLowering(setting, Stream(described))
     if setting.order is Order.PLAIN:
         layer.inputs()
         layer.stages()
@@ -55,24 +55,26 @@ def lower_layer(setting: Setting) -> Body:
 class LayerLowering:
     """The instructions of one layer's step, appended to its stream."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, stream: Stream) -> None:
         self.setting = setting
         self.program = setting.program
-        self.topology = setting.topology
         self.known_early = setting.known_early
-        self.stream = Stream()
+        self.stream = stream
         self.exchange = Exchange(setting, self.stream)
         self.rules = CoreRules(setting, self.stream)
         self.emit = Emitter(setting, self.rules, self.stream)
-        self.sums = LayerSums(setting)
+        self.sums = layer_sums(setting.shape, setting.owned.tilings)
+        # products of this step and of the next: (sum, device, holders) -> what completes it
+        self.made: Sums = defaultdict(list)
+        self.early: Sums = defaultdict(list)
         self.cuts = Cuts(setting)
-        self.gather = Gather(setting, self.sums, self.exchange, self.emit, self.stream)
+        self.gather = Gather(setting, self.sums, self.made, self.exchange, self.emit, self.stream)
         self.others: frozenset[int] | None
         self.helpers, self.others = self._sides() if self.gather.early else (frozenset(), None)
         self.summed = False
         self.slots: dict[tuple[Tiling, str, int], list[Slot]] = {}
-        # products of the next step: (sum, device, holders) -> what completes it
-        self.early: Sums = defaultdict(list)
+        # (matrix, slot) -> the key of a product
+        self.keys: dict[tuple[str, int], Key] = defaultdict(stream.new)
 
     def _sides(self) -> tuple[frozenset[int], frozenset[int]]:
         """Devices that have nothing of the layer but early input products, and the others."""
@@ -82,7 +84,7 @@ class LayerLowering:
             side = early if product.operand == "x" == self.known_early else others
             side.update(tile.device for tile in self.setting.tiles(product))
         for stage in self.program.stages:
-            others.update(*self.setting.owners[stage.name].values())
+            others.update(*self.setting.shards[stage.name].owners.values())
         return frozenset(early - others), frozenset(others)
 
     def begin(self) -> None:
@@ -114,7 +116,7 @@ class LayerLowering:
     def recurrent(self, lead: int = 0) -> None:
         """The products with h, of the time step ``lead`` steps ahead."""
         self._products(self.setting.shape.products("h"), lead)
-        self.gather.send_early(self.early if lead else self.sums.made, lead)
+        self.gather.send_early(self.early if lead else self.made, lead)
 
     def loop(self) -> None:
         """A step of a layer on a feedback loop, whose recurrent products have come early."""
@@ -129,8 +131,8 @@ class LayerLowering:
             for part in range(self.cuts.parts):
                 for slot in self._slots(product, part):
                     if slot.last:
-                        made = self.sums.made[product.sum, slot.tile.device, slot.tile.holders]
-                        complete(made, slot.tile.rows, self._key(product, slot))
+                        made = self.made[product.sum, slot.tile.device, slot.tile.holders]
+                        complete(made, slot.tile.rows, self.keys[product.matrix, slot.number])
 
     def stages(self, *, with_recurrent: bool = True) -> None:
         """The other products, in program order, and each stage once its products are there.
@@ -165,9 +167,6 @@ class LayerLowering:
                     known.append(self.emit.slot(operand, tile, cuts[part], needs, last=part == len(cuts) - 1))
         return known
 
-    def _key(self, product: Product, slot: Slot) -> Key:
-        return self.stream.keys["product", product.matrix, slot]
-
     def _products(self, products: list[Product], lead: int, devices: frozenset[int] | None = None) -> None:
         """Products in order; those of one operand cut alike, the near parts of all before the far ones.
 
@@ -178,25 +177,27 @@ class LayerLowering:
             for part in range(self.cuts.parts):
                 for product in alike:
                     self._product(product, lead, part, devices)
-                    if part == self.cuts.parts - 1 and not lead:
+                    if self.rules.core and part == self.cuts.parts - 1 and not lead:
                         self._run_ahead(product)
 
     def _product(self, product: Product, lead: int, part: int, devices: frozenset[int] | None = None) -> None:
         """Part ``part`` of a product on all devices that have so many."""
-        sums = self.early if lead else self.sums.made
+        sums = self.early if lead else self.made
         for slot in self._slots(product, part):
             rows, _, device, holders = slot.tile
             if devices is not None and device not in devices:
                 continue
             so_far = sums[product.sum, device, holders]
-            others = list(so_far)
+            others = so_far
             if product.apart:  # it meets the gate's other sum in the chain
-                for other in self.sums.holders(product.gate):
-                    others += sums.get((product.gate, device, other), ())
+                gates = [
+                    sums.get((product.gate, device, each), []) for each in self.sums.holders(product.gate)
+                ]
+                others = [*so_far, *chain.from_iterable(gates)]
             needs = [self.rules.addend(key, made == rows) for made, key in others if overlap(made, rows)]
-            if not lead:
+            if self.gather.early and not lead:
                 needs += self.gather.arrived_early(product, slot.tile)
-            key = self._key(product, slot)
+            key = self.keys[product.matrix, slot.number]
             self.emit.matrix(key, product, slot, (*slot.needs, *needs), lead)
             complete(so_far, rows, key)
 
@@ -249,7 +250,7 @@ class LayerLowering:
         """What must have been computed on, or have arrived at, ``device`` for it to hold ``rows``."""
         return [
             self.stream.need(self._held(stage, device, shard), back)
-            for shard in self.setting.owners[stage]
+            for shard in self.setting.shards[stage].owners
             if overlap(shard, rows)
         ]
 
@@ -261,26 +262,23 @@ class LayerLowering:
 
     def _stage(self, stage: Stage) -> None:
         """Gate sums to the stage's owners, its vector instructions, its rows to who needs them."""
-        by_rows = self.setting.owners[stage.name]
-        gathered = {rows: self.gather.late(stage, rows, owners) for rows, owners in by_rows.items()}
+        gathered = self.gather.late(stage)
         self.exchange.send()
-        for rows, owners in by_rows.items():
-            for device in owners:
-                self._finish(stage, rows, device, *gathered[rows][device])
-        for rows, owners in by_rows.items():
-            self._distribute(stage, rows, owners)
+        for rows, by_owner in gathered.items():
+            for device, (own, arrivals) in by_owner.items():
+                self._finish(stage, rows, device, own, arrivals)
+        self._distribute(stage)
         self.exchange.send()
 
     def _finish(self, stage: Stage, rows: Range, device: int, own: Parts, arrivals: list[Arrival]) -> None:
         """The vector instructions that turn gate sums into the stage's rows on ``device``."""
-        local: Made = list(dict.fromkeys(m for part in own for m in self.sums.completing(device, part)))
+        local: Made = list(dict.fromkeys(m for part in own for m in completing(self.made, device, part)))
         terms = (*own, *(part for arrival in arrivals for part in arrival.parts))
         does = partial(_finishes, stage.name, rows, terms)
         held = self._held(stage.name, device, rows)
         count = stage.chain + self._additions(stage, own, arrivals)
         if not count and self._rides(stage, rows, local):
-            self.stream.alias(held, local[-1][1])
-            self.stream.add(local[-1][1], does)
+            self.stream.alias(held, local[-1][1], does)
             return
         needs = [self.stream.need(arrival.key) for arrival in arrivals]
         for operand in stage.state:
@@ -313,17 +311,14 @@ class LayerLowering:
             return 1  # what would have ridden in the last product's chain
         return len({(part.sum, part.origins) for part in own}) - len(made)
 
-    def _distribute(self, stage: Stage, rows: Range, owners: tuple[int, ...]) -> None:
+    def _distribute(self, stage: Stage) -> None:
         """Send finished rows from the nearest owner to each device that needs them."""
-        by_owner: dict[int, list[int]] = defaultdict(list)
-        for consumer in self.setting.needs[stage.name].consumers(rows, owners):
-            by_owner[self.topology.nearest(owners, consumer)].append(consumer)
-        size = self.gather.bytes(rows[1] - rows[0])
-        does = partial(_carries, stage.name, rows)
-        for owner, consumers in sorted(by_owner.items()):
-            arrivals = {consumer: self._held(stage.name, consumer, rows) for consumer in consumers}
-            needs = (self.stream.need(self._held(stage.name, owner, rows)),)
-            self.exchange.multicast(owner, arrivals, needs, size, stage.name, does)
+        setting, name = self.setting, stage.name
+        for rows, owner, devices in consumers(setting.shards[name], setting.needs[name], setting.topology):
+            arrivals = {device: self._held(name, device, rows) for device in devices}
+            needs = (self.stream.need(self._held(name, owner, rows)),)
+            size = self.gather.bytes(rows[1] - rows[0])
+            self.exchange.multicast(owner, arrivals, needs, size, name, partial(_carries, name, rows))
 
     # -- batch core --------------------------------------------------------------------
 
@@ -338,7 +333,7 @@ class LayerLowering:
             held = self._held(product.stage, device, rows)
             needs = [
                 self.rules.operand(key)
-                for (name, on, _), made in self.sums.made.items()
+                for (name, on, _), made in self.made.items()
                 for done, key in made
                 if (name, on, done) == (product.sum, device, rows)
             ]

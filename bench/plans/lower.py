@@ -26,15 +26,42 @@ MOST_CACHED = 200_000
 """Instructions in the layer bodies that are kept: some 100 MB."""
 
 
+class _Bodies(dict[Setting, Body]):
+    """What `lower_layer` makes of settings; all is forgotten where it becomes too much."""
+
+    def __init__(self, *, described: bool) -> None:
+        super().__init__()
+        self._described = described
+        self._instructions = 0
+
+    def __missing__(self, setting: Setting) -> Body:
+        body = lower_layer(setting, described=self._described)
+        if self._instructions > MOST_CACHED:
+            self.clear()
+            self._instructions = 0
+        self._instructions += body.size
+        self[setting] = body
+        return body
+
+
+_undescribed = _Bodies(described=False)
+
+
 def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
     """The program that carries out ``plan``; the plan must be valid (`bench.plans.validate`)."""
-    bodies = loop_bodies(plan, workload, cluster)
+    bodies = loop_bodies(plan, workload, cluster, _Bodies(described=True))
     servers = routes(cluster, plan.groups).servers
     return Program(tuple(body.phase() for body in bodies), cluster.fpgas, servers, len(plan.groups))
 
 
-def loop_bodies(plan: Plan, workload: Workload, cluster: Cluster) -> list[LoopBody]:
-    """The program's phases as far as timing needs them: with numbers, without instructions."""
+def loop_bodies(
+    plan: Plan, workload: Workload, cluster: Cluster, made: _Bodies | None = None
+) -> list[LoopBody]:
+    """The program's phases as far as timing needs them: with numbers, without instructions.
+
+    ``made``: layer bodies that were made before, and where to put more.
+    """
+    made = _undescribed if made is None else made
     topology = routes(cluster, plan.groups)
     of = outline(workload)
     owned = index_plan(plan, of)
@@ -67,23 +94,11 @@ def loop_bodies(plan: Plan, workload: Workload, cluster: Cluster) -> list[LoopBo
                 order=_order(layer.name, loop, plan),
                 streaming=streamed.get(layer.name),
             )
-            placed[layer.name] = Placed(_body(setting), skews[layer.name], inputs)
+            placed[layer.name] = Placed(made[setting], skews[layer.name], inputs)
         iterations = max(skews[layer.name] + layer.steps for layer in layers)
         bodies.append(join(placed, _program_order(names, loop), iterations))
         earlier.update(names)
     return bodies
-
-
-_bodies: dict[Setting, Body] = {}
-
-
-def _body(setting: Setting) -> Body:
-    """`lower_layer`; the last bodies are kept."""
-    if setting not in _bodies:
-        if sum(body.size for body in _bodies.values()) > MOST_CACHED:
-            _bodies.clear()
-        _bodies[setting] = lower_layer(setting)
-    return _bodies[setting]
 
 
 def _early_loop(of: Outline, names: list[str], plan: Plan) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from bench.hardware.topology import Topology
 from bench.plans.outline import Outline, Shape, overlap, producer_rows
 from bench.plans.plan import Plan, Range
 from bench.workloads.model import Input
@@ -53,14 +54,6 @@ class Needs:
 
     rows: dict[int, tuple[Range, ...]]
 
-    def consumers(self, rows: Range, owners: tuple[int, ...]) -> list[int]:
-        """Devices that need any of ``rows`` and are none of its ``owners``, ascending."""
-        return [
-            device
-            for device, ranges in self.rows.items()
-            if device not in owners and any(overlap(rows, wanted) for wanted in ranges)
-        ]
-
 
 @dataclass(frozen=True)
 class Owned:
@@ -82,6 +75,22 @@ class Owned:
     def devices(self) -> set[int]:
         """Devices that hold blocks of its matrices."""
         return {device for tiling in set(self.tilings) for device, _ in tiling.columns}
+
+
+@lru_cache(maxsize=CACHED)
+def consumers(shards: Shards, needs: Needs, topology: Topology) -> list[tuple[Range, int, list[int]]]:
+    """Row ranges, an owner of each, and the devices that need any of it and have it from that owner.
+
+    That is the nearest one; owners and devices ascend. Owners themselves need no message.
+    """
+    found = []
+    for rows, owners in shards.owners.items():
+        by_owner: dict[int, list[int]] = defaultdict(list)
+        for device, ranges in needs.rows.items():
+            if device not in owners and any(overlap(rows, wanted) for wanted in ranges):
+                by_owner[topology.nearest(owners, device)].append(device)
+        found += [(rows, owner, by_owner[owner]) for owner in sorted(by_owner)]
+    return found
 
 
 def index_plan(plan: Plan, of: Outline) -> dict[str, Owned]:

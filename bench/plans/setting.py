@@ -12,7 +12,6 @@ from bench.hardware.topology import Topology
 from bench.plans.cells import CellProgram, Product
 from bench.plans.outline import Shape
 from bench.plans.ownership import Needs, Owned, Shards, Tile, Tiling
-from bench.plans.plan import Range
 from bench.workloads.model import Layer
 
 
@@ -110,10 +109,10 @@ class Setting:
         return self.tilings[product.matrix].tiles
 
     @cached_property
-    def owners(self) -> dict[str, dict[Range, tuple[int, ...]]]:
-        """The devices that compute each row range of each stage."""
+    def shards(self) -> dict[str, Shards]:
+        """Who computes each stage."""
         stages = (stage.name for stage in self.program.stages)
-        return {name: shards.owners for name, shards in zip(stages, self.owned.shards, strict=True)}
+        return dict(zip(stages, self.owned.shards, strict=True))
 
     @cached_property
     def needs(self) -> dict[str, Needs]:

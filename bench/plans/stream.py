@@ -7,14 +7,15 @@ of another layer, so it names what it needs; `Stream.body` turns names into inde
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import chain, count
 from typing import Any
 
 import numpy as np
 
 from bench.plans.body import Body
-from bench.plans.program import Describe, Fields, Operations, Wait, matrix
+from bench.plans.program import Describe, Description, Fields, Operations, Wait, matrix
 
 Name = tuple[Any, ...]
 """What a result is called: a word, then what tells it from others of the kind.
@@ -31,75 +32,84 @@ Need = int
 
 
 class Stream:
-    """An ordered list of instructions, each with a key and needs."""
+    """An ordered list of instructions, each with a key and needs.
 
-    def __init__(self) -> None:
+    ``described``: whether to keep what makes values of them; timing needs none of it.
+    """
+
+    def __init__(self, described: bool) -> None:
         self.new = count().__next__
         """A key for a result that has no name."""
         self.keys: defaultdict[Name, Key] = defaultdict(self.new)
         """The keys of results with names, which may be made later."""
-        # key, needs, numbers and description of each instruction
-        self._appended: list[tuple[Key, Sequence[Need], Fields, Describe]] = []
+        self._described: list[Describe] | None = [] if described else None
+        self._more: dict[Key, list[Operations]] = defaultdict(list)
+        self._numbers: dict[Key, int] = {}
+        self._fields: list[Fields] = []
+        self._used: list[Sequence[Need]] = []
         # key, steps back, kind of wait and cycles early of each need
         self._needs: list[tuple[Key, int, int, int]] = []
-        self._numbers: dict[Key, int] = {}
         self._aliases: dict[Key, Key] = {}
-        self._more: dict[Key, list[Operations]] = defaultdict(list)
-        self._break: int | None = None
+        self._pause: int | None = None
 
     def need(self, key: Key, steps_back: int = 0, wait: int = Wait.ALL, early: int = 0) -> Need:
         """The need of the result ``key``, of ``steps_back`` time steps earlier; as in `Dependence`."""
         self._needs.append((key, steps_back, wait, early))
         return len(self._needs) - 1
 
-    def append(self, key: Key, needs: Sequence[Need], fields: Fields, describe: Describe) -> None:
-        """Add an instruction."""
-        self._numbers[key] = len(self._appended)
-        self._appended.append((key, needs, fields, describe))
+    def append(
+        self,
+        key: Key,
+        needs: Sequence[Need],
+        fields: Fields,
+        describe: Callable[..., Description],
+        *arguments: Any,
+    ) -> None:
+        """Add an instruction; ``describe`` describes it, given the arguments and the layer's name."""
+        self._numbers[key] = len(self._fields)
+        self._fields.append(fields)
+        self._used.append(needs)
+        if self._described is not None:
+            self._described.append(partial(describe, *arguments))
 
-    def alias(self, key: Key, existing: Key) -> None:
-        """Let ``key`` stand for ``existing``, which may be added later."""
+    def alias(self, key: Key, existing: Key, does: Operations) -> None:
+        """Let the instruction ``existing``, which may come later, make ``key`` too: it does more."""
         self._aliases[key] = existing
-
-    def add(self, key: Key, does: Operations) -> None:
-        """Let the instruction with this key, which may come later, do something more."""
-        self._more[key].append(does)
+        self._more[existing].append(does)
 
     def knows(self, key: Key) -> bool:
         """Whether an instruction has this key already."""
-        return self._find(key) is not None
+        return key in self._numbers
 
     def break_off(self) -> None:
         """Other layers' instructions may come here."""
-        self._break = len(self._appended)
-
-    def _find(self, key: Key) -> int | None:
-        while key in self._aliases:
-            key = self._aliases[key]
-        return self._numbers.get(key)
+        self._pause = len(self._fields)
 
     def body(self) -> Body:
         """All instructions; AssertionError if one waits for what nobody makes."""
-        keys, needs, fields, described = zip(*self._appended, strict=True)
-        numbers = {name: number for name, key in self.keys.items() if (number := self._find(key)) is not None}
+        size = len(self._fields)
         fed = [(name, key) for name, key in self.keys.items() if name[0] == "fed"]
         made = np.full(self.new(), -1)
-        made[list(keys)] = np.arange(len(keys))
-        made[[self.keys[name] for name in numbers]] = list(numbers.values())
-        made[[key for _, key in fed]] = np.arange(len(keys), len(keys) + len(fed))
-        key, *how = matrix(self._needs, 4).T
-        used = np.fromiter(chain.from_iterable(needs), np.int64)
-        on = made[key[used]]
-        if (on < 0).any():
-            wanted = [name for name, number in self.keys.items() if number in key[used][on < 0]]
-            raise AssertionError(f"something waits for what nobody makes: {wanted}")
-        at = np.repeat(np.arange(len(keys)), [len(each) for each in needs])
+        made[list(self._numbers)] = list(self._numbers.values())
+        made[list(self._aliases)] = made[list(self._aliases.values())]
+        made[[key for _, key in fed]] = range(size, size + len(fed))
+        used = np.fromiter(chain.from_iterable(self._used), np.int64)
+        needs = np.empty((len(used), 5), dtype=np.int64)
+        needs[:, 0] = np.repeat(np.arange(size), [len(each) for each in self._used])
+        needs[:, 1:] = matrix(self._needs, 4)[used]
+        keys = needs[:, 1].copy()
+        needs[:, 1] = made[keys]
+        if (needs[:, 1] < 0).any():
+            missing = set(keys[needs[:, 1] < 0].tolist())
+            names = [name for name, key in self.keys.items() if key in missing]
+            raise AssertionError(f"something waits for what nobody makes: {names}")
+        held = [(name[2:], key) for name, key in self.keys.items() if name[:2] == ("held", "h")]
         return Body(
-            fields=matrix(fields, 16),
-            needs=np.stack([at, on, *(column[used] for column in how)], axis=1),
+            fields=matrix(self._fields, 16),
+            needs=needs,
             fed=tuple(name[1:] for name, _ in fed),
-            held={name[2:]: number for name, number in numbers.items() if name[:2] == ("held", "h")},
-            described=described,
+            held=dict(zip((name for name, _ in held), made[[key for _, key in held]].tolist(), strict=True)),
+            described=self._described,
             more={self._numbers[key]: does for key, does in self._more.items()},
-            pause=len(keys) if self._break is None else self._break,
+            pause=size if self._pause is None else self._pause,
         )

@@ -8,17 +8,17 @@ its sums once: its own where it is one of the holders, else that of the nearest 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
+from bench.hardware.topology import Topology
 from bench.plans.cells import Product, matrix_shape
 from bench.plans.operations import Holders, Register, SumRows
-from bench.plans.outline import overlap
-from bench.plans.ownership import CACHED, Tiling
+from bench.plans.outline import Shape, overlap
+from bench.plans.ownership import CACHED, Shards, Tiling
 from bench.plans.plan import Range
-from bench.plans.setting import Setting
 from bench.plans.stream import Key
 
 Made = list[tuple[Range, Key]]
@@ -45,7 +45,9 @@ Parts = tuple[Part, ...]
 
 def complete(made: Made, rows: Range, key: Key) -> None:
     """Let ``key`` complete a register's ``rows`` in place of the product that did so far."""
-    made[:] = [known for known in made if known[0] != rows] + [(rows, key)]
+    if made:
+        made[:] = [known for known in made if known[0] != rows]
+    made.append((rows, key))
 
 
 @dataclass(frozen=True)
@@ -93,103 +95,56 @@ class Shares:
         )
 
 
+@dataclass(frozen=True, eq=False)
 class LayerSums:
-    """Where the sums of one layer's step are made."""
+    """The registers of one layer's step.
 
-    def __init__(self, setting: Setting) -> None:
-        program = setting.program
-        self.made: Sums = defaultdict(list)
-        self._width: dict[str, int] = defaultdict(int)
-        self._products: dict[str, list[Product]] = defaultdict(list)
-        # stage -> its sums, ascending
-        self._sums = {stage.name: sorted(program.sums(stage.name)) for stage in program.stages}
-        for product in program.products:
-            self._width[product.sum] += matrix_shape(setting.layer, product)[1]
-            self._products[product.sum].append(product)
-        self._shares = {
-            name: _shares(tuple(setting.tilings[product.matrix] for product in products))
-            for name, products in self._products.items()
-        }
+    ``stages``: stage -> its sums, ascending. ``shares``: sum -> its registers. ``operands``: of the
+    products in each register. ``width``: columns of all products of a sum.
+    """
+
+    stages: dict[str, list[str]]
+    shares: dict[str, Shares]
+    operands: dict[tuple[str, Holders], set[str]]
+    width: dict[str, int]
 
     def holders(self, name: str) -> Iterable[Holders]:
         """Of each of a sum's registers, the devices that have it, ascending."""
-        return self._shares[name].rows if name in self._shares else ()
+        return self.shares[name].rows if name in self.shares else ()
 
     def is_partial(self, holders: Holders, part: Part) -> bool:
         """Whether other holders' products must be added to ``part``."""
         start, stop = part.rows
-        return self._shares[part.sum].area(holders, part.rows) < (stop - start) * self._width[part.sum]
-
-    def deliver(
-        self,
-        stage: str,
-        rows: Range,
-        owners: tuple[int, ...],
-        nearest: Callable[[Holders, int], int],
-        *,
-        only: str = "",
-        without: str = "",
-    ) -> Delivery:
-        """What has to travel so that each of ``owners`` has all sums of ``stage`` over ``rows``.
-
-        ``nearest``: of some devices, the one nearest to another. ``only``: no registers but those of
-        products with this operand alone, which are not added on the way; ``without``: all but those.
-        """
-        local: dict[int, Parts] = dict.fromkeys(owners, ())
-        # (sender, what it sends, by its place in parts) -> owners that it is for
-        wanted: dict[tuple[int, int], list[int]] = defaultdict(list)
-        partial: dict[int, bool] = {}
-        parts: list[Part] = []
-        for name in self._sums[stage]:
-            for holders, made in self._shares[name].over(rows):
-                part = Part(name, (holders,), made)
-                n = len(parts)
-                parts.append(part)
-                early = (only or without) and self._operands(name, holders) == {only or without}
-                if only and not early:
-                    continue
-                for owner in owners:
-                    if owner in holders:
-                        local[owner] += (part,)
-                    elif not (without and early):
-                        wanted[nearest(holders, owner), n].append(owner)
-                        partial[n] = self.is_partial(holders, part)
-        reduced: dict[int, dict[int, Parts]] = {}
-        for owner in owners if wanted and not only else ():
-            by_sender: dict[int, Parts] = defaultdict(tuple)
-            complete = False
-            for (sender, n), targets in wanted.items():
-                if owner in targets:
-                    by_sender[sender] += (parts[n],)
-                    complete |= not partial[n]
-            if len(by_sender) > 1 and not complete and _alike(by_sender.values()):
-                reduced[owner] = dict(sorted(by_sender.items()))
-                for targets in wanted.values():
-                    if owner in targets:
-                        targets.remove(owner)
-        order = sorted(wanted, key=lambda item: (item[0], parts[item[1]].sum))
-        sent = [
-            (sender, tuple(wanted[sender, n]), parts[n], partial[n])
-            for sender, n in order
-            if wanted[sender, n]
-        ]
-        return Delivery(local, reduced, sent)
-
-    def _operands(self, name: str, holders: Holders) -> set[str]:
-        """The operands of the products in a register."""
-        return {self._products[name][number].operand for number, _, _ in self._shares[name].blocks[holders]}
+        return self.shares[part.sum].area(holders, part.rows) < (stop - start) * self.width[part.sum]
 
     def has(self, parts: Parts, product: Product) -> bool:
         """Whether any of ``parts`` has a product like this one in it."""
         return any(
-            part.sum == product.sum and product.operand in self._operands(product.sum, part.origins[0])
+            part.sum == product.sum and product.operand in self.operands[product.sum, part.origins[0]]
             for part in parts
         )
 
-    def completing(self, device: int, part: Part) -> Made:
-        """The products on ``device`` that complete ``part``."""
-        made = self.made[part.sum, device, part.origins[0]]
-        return [(rows, key) for rows, key in made if overlap(rows, part.rows)]
+
+@lru_cache(maxsize=CACHED)
+def layer_sums(shape: Shape, tilings: tuple[Tiling, ...]) -> LayerSums:
+    """The registers of a layer whose matrices, in program order, are cut so."""
+    products: dict[str, list[tuple[Product, Tiling]]] = defaultdict(list)
+    for product, tiling in zip(shape.program.products, tilings, strict=True):
+        products[product.sum].append((product, tiling))
+    shares = {name: _shares(tuple(tiling for _, tiling in those)) for name, those in products.items()}
+    return LayerSums(
+        stages={stage.name: sorted(shape.program.sums(stage.name)) for stage in shape.program.stages},
+        shares=shares,
+        operands={
+            (name, holders): {products[name][number][0].operand for number, _, _ in blocks}
+            for name, share in shares.items()
+            for holders, blocks in share.blocks.items()
+        },
+        width={
+            name: sum(matrix_shape(shape.layer, product)[1] for product, _ in those)
+            for name, those in products.items()
+        },
+    )
 
 
 @lru_cache(maxsize=CACHED)
@@ -203,6 +158,75 @@ def _shares(tilings: tuple[Tiling, ...]) -> Shares:
         {holders: frozenset(found) for holders, found in blocks.items()},
         {holders: _union({rows for _, rows, _ in found}) for holders, found in sorted(blocks.items())},
     )
+
+
+@lru_cache(maxsize=CACHED)
+def deliveries(
+    sums: LayerSums, stage: str, shards: Shards, topology: Topology, *, only: str = "", without: str = ""
+) -> dict[Range, Delivery]:
+    """What has to travel so that owners of rows of ``stage`` have all their sums; it has ``shards``.
+
+    ``only``: no registers but those of products with this operand alone, which are not added on the
+    way; ``without``: all but those.
+    """
+    return {
+        rows: _deliver(sums, stage, rows, owners, topology, only, without)
+        for rows, owners in shards.owners.items()
+    }
+
+
+def _deliver(
+    sums: LayerSums,
+    stage: str,
+    rows: Range,
+    owners: tuple[int, ...],
+    topology: Topology,
+    only: str,
+    without: str,
+) -> Delivery:
+    local: dict[int, Parts] = dict.fromkeys(owners, ())
+    # (sender, what it sends, by its place in parts) -> owners that it is for
+    wanted: dict[tuple[int, int], list[int]] = defaultdict(list)
+    partial: dict[int, bool] = {}
+    parts: list[Part] = []
+    for name in sums.stages[stage]:
+        for holders, made in sums.shares[name].over(rows):
+            part = Part(name, (holders,), made)
+            n = len(parts)
+            parts.append(part)
+            early = sums.operands[name, holders] == {only or without}
+            if only and not early:
+                continue
+            for owner in owners:
+                if owner in holders:
+                    local[owner] += (part,)
+                elif not (without and early):
+                    wanted[topology.nearest(holders, owner), n].append(owner)
+                    partial[n] = sums.is_partial(holders, part)
+    reduced: dict[int, dict[int, Parts]] = {}
+    for owner in owners if wanted and not only else ():
+        by_sender: dict[int, Parts] = defaultdict(tuple)
+        complete = False
+        for (sender, n), targets in wanted.items():
+            if owner in targets:
+                by_sender[sender] += (parts[n],)
+                complete |= not partial[n]
+        if len(by_sender) > 1 and not complete and _alike(by_sender.values()):
+            reduced[owner] = dict(sorted(by_sender.items()))
+            for targets in wanted.values():
+                if owner in targets:
+                    targets.remove(owner)
+    order = sorted(wanted, key=lambda item: (item[0], parts[item[1]].sum))
+    sent = [
+        (sender, tuple(wanted[sender, n]), parts[n], partial[n]) for sender, n in order if wanted[sender, n]
+    ]
+    return Delivery(local, reduced, sent)
+
+
+def completing(sums: Sums, device: int, part: Part) -> Made:
+    """The products on ``device`` that complete ``part``."""
+    made = sums[part.sum, device, part.origins[0]]
+    return [(rows, key) for rows, key in made if overlap(rows, part.rows)]
 
 
 def elements(parts: Parts) -> int:

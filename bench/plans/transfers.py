@@ -14,7 +14,7 @@ from functools import partial
 
 from bench.hardware.topology import Link
 from bench.plans.operations import AddSums, Move
-from bench.plans.program import Description, Operations, Start, Unit, timing
+from bench.plans.program import Description, Fields, Operations, Start, Unit, timing
 from bench.plans.setting import Setting
 from bench.plans.stream import Key, Need, Stream
 from bench.plans.sums import Part, Parts
@@ -62,7 +62,9 @@ class Exchange:
                 key = stream.new()
             there.append(key)
             wait = (stream.need(there[before]),) if before >= 0 else needs
-            self._hop(key, link, wait, size_bytes, what, level, does, lead, inside=inside)
+            fields = self._fields(link, size_bytes, level, lead, inside)
+            append = partial(stream.append, key, wait, fields, _message, link, what, size_bytes, does)
+            self._collected.append((level, append))
 
     def reduce(
         self,
@@ -100,8 +102,11 @@ class Exchange:
             link = links[towards[node]]
             for wait, parts in out:
                 key = self._stream.new()
-                move = partial(carried_sums, parts)
-                self._hop(key, link, wait, size_bytes, what, level[node], move, 0, inside=True)
+                fields = self._fields(link, size_bytes, level[node], 0, True)
+                message = (_message, link, what, size_bytes, partial(carried_sums, parts))
+                self._collected.append(
+                    (level[node], partial(self._stream.append, key, wait, fields, *message))
+                )
                 arrived[link.destination].append((key, parts))
             level[link.destination] = max(level[link.destination], level[node] + 1)
         return arrived[owner]
@@ -112,36 +117,27 @@ class Exchange:
             append()
         self._collected.clear()
 
-    def _hop(
-        self,
-        key: Key,
-        link: Link,
-        needs: Sequence[Need],
-        size_bytes: int,
-        what: str,
-        level: int,
-        does: Operations,
-        lead: int,
-        *,
-        inside: bool,
-    ) -> None:
+    def _fields(self, link: Link, size_bytes: int, level: int, lead: int, inside: bool) -> Fields:
         """One hop; ``inside``: for the layer's own group, whose time step ends with it.
 
         A message to another group holds the sender's step up until it has arrived one hop on.
         """
-        padded = -(-size_bytes // self._wire.beat_bytes) * self._wire.beat_bytes
-        interval = math.ceil(padded * self._wire.ns_per_byte * self._per_ns)
-        latency = math.ceil(self._wire.latency_ns * link.latency_factor * self._per_ns)
         group_of = self._group_of
         sender = group_of.get(link.source, NO_GROUP) if inside or not level else NO_GROUP
         receiver = group_of.get(link.destination, NO_GROUP) if inside else NO_GROUP
-        fields = (
+        interval, latency = self._interval(size_bytes), self._latency(link.latency_factor)
+        return (
             Unit.LINK, link.server, 1, interval, latency, -lead, self._steps, sender, receiver,
             Start.NOT_FIRST, 0, 1, *timing(1, interval, None),
         )  # fmt: skip
-        describe = partial(_message, link, what, size_bytes, does)
-        append = partial(self._stream.append, key, needs, fields, describe)
-        self._collected.append((level, append))
+
+    def _interval(self, size_bytes: int) -> int:
+        """Cycles that a message occupies a link."""
+        padded = math.ceil(size_bytes / self._wire.beat_bytes) * self._wire.beat_bytes
+        return math.ceil(padded * self._wire.ns_per_byte * self._per_ns)
+
+    def _latency(self, factor: float) -> int:
+        return math.ceil(self._wire.latency_ns * factor * self._per_ns)
 
 
 def _message(link: Link, what: str, size_bytes: int, does: Operations, layer: str) -> Description:
