@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
 
 from bench.plans.cells import Product
 from bench.plans.outline import feeds, overlap
-from bench.plans.ownership import Shards, Tile
+from bench.plans.ownership import CACHED, Shards, Tile
 from bench.plans.plan import Range
 from bench.plans.setting import Setting
 
@@ -67,6 +70,23 @@ class Cuts:
             if part := overlap(shard, rows):
                 nearest = topology.nearest(makers, device)
                 yield (part[0] + offset, part[1] + offset), len(topology.route(nearest, device))
+
+
+def most_parts(setting: Setting) -> int:
+    """Parts that some product has at most, however many are allowed."""
+    return _most_parts(replace(setting, streaming=(sys.maxsize, 0)))
+
+
+@lru_cache(maxsize=CACHED)
+def _most_parts(setting: Setting) -> int:
+    cuts = Cuts(setting)
+    found = [
+        (cuts.of(product, tile), tile)
+        for product in setting.program.products
+        for tile in setting.tiles(product)
+    ]
+    whole = all(parts == [(tile.cols,)] for parts, tile in found)
+    return 1 if whole else max([2, *(len(parts) for parts, _ in found)])
 
 
 def _joined(ranges: list[Range]) -> Columns:

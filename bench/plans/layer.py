@@ -46,8 +46,7 @@ def lower_layer(setting: Setting, *, described: bool) -> Body:
     else:
         layer.begin()
         layer.stages()
-        if setting.order is Order.WAVEFRONT:
-            layer.stream.break_off()
+        layer.stream.break_off()
         layer.inputs(lead=1)
     return layer.stream.body()
 

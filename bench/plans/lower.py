@@ -10,9 +10,12 @@ Layers in equal settings are lowered once: in a stack, and among the plans that 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bench.hardware.profile import Cluster
 from bench.hardware.topology import routes
 from bench.plans.body import Body, LoopBody, Placed, join
+from bench.plans.cuts import most_parts
 from bench.plans.layer import lower_layer
 from bench.plans.memory import memory_stall
 from bench.plans.outline import Outline, outline
@@ -94,9 +97,12 @@ def loop_bodies(
                 order=_order(layer.name, loop, plan),
                 streaming=streamed.get(layer.name),
             )
+            if setting.streaming and setting.streaming[0] > 1:
+                parts, ahead = setting.streaming
+                setting = replace(setting, streaming=(min(parts, most_parts(setting)), ahead))
             placed[layer.name] = Placed(made[setting], skews[layer.name], inputs)
         iterations = max(skews[layer.name] + layer.steps for layer in layers)
-        bodies.append(join(placed, _program_order(names, loop), iterations))
+        bodies.append(join(placed, _program_order(names, loop, wavefront=plan.wavefront), iterations))
         earlier.update(names)
     return bodies
 
@@ -110,21 +116,21 @@ def _early_loop(of: Outline, names: list[str], plan: Plan) -> list[str]:
 def _order(name: str, loop: list[str], plan: Plan) -> Order:
     if name in loop:
         return Order.LOOP_END if name == loop[-1] else Order.LOOP
-    if name not in plan.software_pipelined:
-        return Order.PLAIN
-    return Order.WAVEFRONT if plan.wavefront else Order.PIPELINED
+    return Order.PIPELINED if name in plan.software_pipelined else Order.PLAIN
 
 
-def _program_order(names: list[str], loop: list[str]) -> list[tuple[str, bool]]:
+def _program_order(names: list[str], loop: list[str], *, wavefront: bool) -> list[tuple[str, bool]]:
     """Layers in the order of an iteration, each with whether its pause is over (`Order`)."""
     order: list[tuple[str, bool]] = []
+    last: list[tuple[str, bool]] = []
     for name in names:
-        if name not in loop:
+        if name in loop:
+            below = loop[loop.index(name) - 1]
+            order += [(name, name == loop[-1]), (below, below != loop[-1])]
+        else:
             order.append((name, False))
-            continue
-        below = loop[loop.index(name) - 1]
-        order += [(name, name == loop[-1]), (below, below != loop[-1])]
-    return order + [(name, True) for name in names if name not in loop]
+            (last if wavefront else order).append((name, True))
+    return order + last
 
 
 def _skews(

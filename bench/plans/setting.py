@@ -16,13 +16,12 @@ from bench.workloads.model import Layer
 
 
 class Order(Enum):
-    """The order of a layer's instructions: what software pipelining moves, and how far."""
+    """The order of a layer's instructions; at the semicolon those of other layers may come."""
 
     PLAIN = "input products, stages"
-    PIPELINED = "stages, then input products of the next step"
-    WAVEFRONT = "the same, but the input products come behind the stages of all layers"
-    LOOP = "input products, stages, then recurrent products of the next step, behind the layer above"
-    LOOP_END = "recurrent products, behind the loop's first layer, then input products and stages"
+    PIPELINED = "stages; then input products of the next step"
+    LOOP = "input products, stages; then recurrent products of the next step, behind the layer above"
+    LOOP_END = "recurrent products, behind the loop's first layer; then input products and stages"
 
 
 @dataclass(frozen=True, eq=False)
