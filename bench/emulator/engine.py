@@ -74,6 +74,7 @@ def run_iteration(
     first_at, last_at, matrix_at, vector_at, issue_at, step_at, link_at, done_at = layout[:8]
     output_at, loader_at = layout[8:]
     before = history[(k - 1) % depth]
+    newest = k % depth
     aside, gap, program, restart = costs[5:9]
     step = k - costs[9]
     if program > 0 and step > 0 and step % program == 0:
@@ -91,7 +92,8 @@ def run_iteration(
             then = k - waits[w, 1]
             if then < fields[on, FIRST] or then >= fields[on, FIRST] + fields[on, COUNT]:
                 continue
-            source = history[then % depth]
+            slot = newest - waits[w, 1]  # a division would take most of the time
+            source = history[slot if slot >= 0 else slot + depth]
             if waits[w, 2] == 0:
                 start = max(start, source[last_at + on])
             elif waits[w, 2] == 2:

@@ -31,7 +31,7 @@ device is a group of its own.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -96,17 +96,33 @@ class Topology:
 
         Raises InvalidPlan if one of them is in none of the groups that a ring cables.
         """
-        key = (src, dst)
-        if key not in self._cache:
-            path = _WAYS[self.name](self, src, dst) if src != dst else (src,)
-            self._cache[key] = tuple(self._index[hop] for hop in pairwise(path))
-        return self._cache[key]
+        entries = self._entries(src, dst)
+        hops = []
+        while dst != src:
+            hops.append(entries[dst][0])
+            dst = self.links[hops[-1]].source
+        return tuple(reversed(hops))
+
+    def hops(self, src: int, dst: int) -> int:
+        """The length of the route."""
+        return self._entries(src, dst)[dst][1]
 
     def nearest(self, devices: Sequence[int], to: int) -> int:
         """The one of ``devices`` with the fewest hops to ``to``; of several, the first by number."""
         if len(devices) == 1:
             return devices[0]
-        return min(devices, key=lambda device: (len(self.route(device, to)), device))
+        return min(devices, key=lambda device: (self.hops(device, to), device))
+
+    def _entries(self, src: int, dst: int) -> dict[int, Pair]:
+        """Device -> the last link of the route to it from ``src``, and the length of the route.
+
+        All devices on the way to ``dst`` are in it: routes to them are the first part of that way.
+        """
+        entries = self._entered.setdefault(src, {src: (-1, 0)})
+        if dst not in entries:
+            for hops, hop in enumerate(pairwise(_WAYS[self.name](self, src, dst)), start=1):
+                entries.setdefault(hop[1], (self._index[hop], hops))
+        return entries
 
     def multicast_tree(self, src: int, dsts: Sequence[int]) -> Tree:
         """The union of the routes from ``src`` to ``dsts``, each hop once, in forwarding order.
@@ -121,24 +137,24 @@ class Topology:
     def _tree(self, src: int, dsts: tuple[int, ...]) -> Tree:
         """Routes are walked from their ends until they meet a hop that is there already."""
         home = self.group_of.get(src)
-        before: dict[int, int] = {}
         order: dict[int, Pair] = {}
         inside: set[int] = set()
         for number, dst in enumerate(dsts):
-            path = self.route(src, dst)
-            at_home = self.group_of.get(dst) == home
-            for level in range(len(path) - 1, -1, -1):
-                link = path[level]
-                if link in (inside if at_home else before):
-                    break
-                if at_home:
+            entries = self._entries(src, dst)
+            known = inside if self.group_of.get(dst) == home else order
+            node = dst
+            while node != src and (link := entries[node][0]) not in known:
+                order.setdefault(link, (entries[node][1] - 1, number))
+                if known is inside:
                     inside.add(link)
-                if link not in before:
-                    before[link] = path[level - 1] if level else -1
-                    order[link] = (level, number)
-        hops = sorted(before, key=order.__getitem__)
-        position = {link: n for n, link in enumerate((-1, *hops), start=-1)}
-        return tuple(Hop(link, position[before[link]], order[link][0], link in inside) for link in hops)
+                node = self.links[link].source
+        position = {src: -1}
+        tree = []
+        for link in sorted(order, key=order.__getitem__):
+            ends = self.links[link]
+            tree.append(Hop(link, position[ends.source], order[link][0], link in inside))
+            position[ends.destination] = len(position) - 1
+        return tuple(tree)
 
     @cached_property
     def both_ways(self) -> bool:
@@ -168,21 +184,22 @@ class Topology:
             for device, others in found.items()
         }
 
-    def before(self, src: int) -> dict[int, int]:
-        """Device -> the one before it on the shortest way from ``src``, over links in both directions."""
-        if src not in self._ways:
-            found = {src: src}
-            reached = [src]
-            for device in reached:
-                for other in self.neighbours[device]:
-                    if other not in found:
-                        found[other] = device
-                        reached.append(other)
-            self._ways[src] = found
-        return self._ways[src]
+    def before(self, src: int, dst: int) -> dict[int, int]:
+        """Device -> the one before it on the shortest way from ``src``, over links in both directions.
+
+        It has those no farther than ``dst``.
+        """
+        found, reached = self._spread.setdefault(src, ({src: src}, deque([src])))
+        while dst not in found:
+            device = reached.popleft()
+            for other in self.neighbours[device]:
+                if other not in found:
+                    found[other] = device
+                    reached.append(other)
+        return found
 
     @cached_property
-    def _ways(self) -> dict[int, dict[int, int]]:
+    def _spread(self) -> dict[int, tuple[dict[int, int], deque[int]]]:
         return {}
 
     @cached_property
@@ -200,7 +217,7 @@ class Topology:
         return {(link.source, link.destination): number for number, link in enumerate(self.links)}
 
     @cached_property
-    def _cache(self) -> dict[Pair, tuple[int, ...]]:
+    def _entered(self) -> dict[int, dict[int, Pair]]:
         return {}
 
     @cached_property
@@ -217,9 +234,9 @@ def routes(cluster: Cluster, groups: Groups) -> Topology:
     return _cabled(cluster.topology, cluster.fpgas, groups)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=256)
 def _cabled(name: str, fpgas: int, groups: Groups) -> Topology:
-    """`routes`; the last few are kept, with the routes found on them, for searches that compare plans."""
+    """`routes`; the last ones are kept, with the ways found on them, for searches that compare plans."""
     _check(groups, fpgas)
     if not groups:
         groups = tuple((device,) for device in range(fpgas))
@@ -358,7 +375,7 @@ def _ring_way(topology: Topology, src: int, dst: int) -> tuple[int, ...]:
 
 
 def _shortest_way(topology: Topology, src: int, dst: int) -> tuple[int, ...]:
-    before = topology.before(src)
+    before = topology.before(src, dst)
     way = [dst]
     while way[-1] != src:
         way.append(before[way[-1]])

@@ -69,7 +69,7 @@ class Cuts:
         for shard, makers in shards.owners.items():
             if part := overlap(shard, rows):
                 nearest = topology.nearest(makers, device)
-                yield (part[0] + offset, part[1] + offset), len(topology.route(nearest, device))
+                yield (part[0] + offset, part[1] + offset), topology.hops(nearest, device)
 
 
 def most_parts(setting: Setting) -> int:

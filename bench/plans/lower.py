@@ -10,6 +10,9 @@ Layers in equal settings are lowered once: in a stack, and among the plans that 
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from bench.hardware.profile import Cluster
@@ -25,12 +28,12 @@ from bench.plans.program import Program
 from bench.plans.setting import Order, Setting, machine
 from bench.workloads.model import EXTERNAL, Layer, Workload
 
-MOST_CACHED = 200_000
-"""Instructions in the layer bodies that are kept: some 100 MB."""
+MOST_KEPT = 200_000
+"""Instructions in the layer bodies that are kept: some 50 MB."""
 
 
-class _Bodies(dict[Setting, Body]):
-    """What `lower_layer` makes of settings; all is forgotten where it becomes too much."""
+class Bodies(dict[Setting, Body]):
+    """Setting -> layer body, made when first asked for; all are forgotten where they become too many."""
 
     def __init__(self, *, described: bool) -> None:
         super().__init__()
@@ -38,33 +41,48 @@ class _Bodies(dict[Setting, Body]):
         self._instructions = 0
 
     def __missing__(self, setting: Setting) -> Body:
-        body = lower_layer(setting, described=self._described)
-        if self._instructions > MOST_CACHED:
+        with _no_collection():
+            body = lower_layer(setting, described=self._described)
+        if self._instructions > MOST_KEPT:
             self.clear()
-            self._instructions = 0
         self._instructions += body.size
         self[setting] = body
         return body
 
+    def clear(self) -> None:
+        """Forget all."""
+        super().clear()
+        self._instructions = 0
 
-_undescribed = _Bodies(described=False)
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No search for cyclic garbage inside: lowering makes many objects, none of which is part of a cycle."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+timed = Bodies(described=False)
+"""The bodies that timing has asked for."""
 
 
 def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
     """The program that carries out ``plan``; the plan must be valid (`bench.plans.validate`)."""
-    bodies = loop_bodies(plan, workload, cluster, _Bodies(described=True))
+    bodies = loop_bodies(plan, workload, cluster, Bodies(described=True))
     servers = routes(cluster, plan.groups).servers
     return Program(tuple(body.phase() for body in bodies), cluster.fpgas, servers, len(plan.groups))
 
 
-def loop_bodies(
-    plan: Plan, workload: Workload, cluster: Cluster, made: _Bodies | None = None
-) -> list[LoopBody]:
-    """The program's phases as far as timing needs them: with numbers, without instructions.
+def loop_bodies(plan: Plan, workload: Workload, cluster: Cluster, made: Bodies = timed) -> list[LoopBody]:
+    """The program's phases as far as timing needs them; with ``described`` bodies for more than that.
 
-    ``made``: layer bodies that were made before, and where to put more.
+    ``made``: the layer bodies that are known, and where others are put.
     """
-    made = _undescribed if made is None else made
     topology = routes(cluster, plan.groups)
     of = outline(workload)
     owned = index_plan(plan, of)

@@ -33,6 +33,7 @@ class Exchange:
         cluster = setting.machine.cluster
         self._steps = setting.layer.steps
         self._wire = cluster.link
+        self._latency = self._wire.latency_ns
         self._per_ns = cluster.profile.clock_mhz / 1000.0
         self._topology = setting.topology
         self._group_of = setting.topology.group_of
@@ -54,6 +55,7 @@ class Exchange:
         It is for the time step ``lead`` steps ahead.
         """
         links, stream = self._topology.links, self._stream
+        interval = self._interval(size_bytes)
         there: list[Key] = []
         for number, before, level, inside in self._topology.multicast_tree(source, tuple(arrivals)):
             link = links[number]
@@ -62,7 +64,7 @@ class Exchange:
                 key = stream.new()
             there.append(key)
             wait = (stream.need(there[before]),) if before >= 0 else needs
-            fields = self._fields(link, size_bytes, level, lead, inside)
+            fields = self._fields(link, interval, level, lead, inside)
             append = partial(stream.append, key, wait, fields, _message, link, what, size_bytes, does)
             self._collected.append((level, append))
 
@@ -102,7 +104,7 @@ class Exchange:
             link = links[towards[node]]
             for wait, parts in out:
                 key = self._stream.new()
-                fields = self._fields(link, size_bytes, level[node], 0, True)
+                fields = self._fields(link, self._interval(size_bytes), level[node], 0, True)
                 message = (_message, link, what, size_bytes, partial(carried_sums, parts))
                 self._collected.append(
                     (level[node], partial(self._stream.append, key, wait, fields, *message))
@@ -117,7 +119,7 @@ class Exchange:
             append()
         self._collected.clear()
 
-    def _fields(self, link: Link, size_bytes: int, level: int, lead: int, inside: bool) -> Fields:
+    def _fields(self, link: Link, interval: int, level: int, lead: int, inside: bool) -> Fields:
         """One hop; ``inside``: for the layer's own group, whose time step ends with it.
 
         A message to another group holds the sender's step up until it has arrived one hop on.
@@ -125,7 +127,7 @@ class Exchange:
         group_of = self._group_of
         sender = group_of.get(link.source, NO_GROUP) if inside or not level else NO_GROUP
         receiver = group_of.get(link.destination, NO_GROUP) if inside else NO_GROUP
-        interval, latency = self._interval(size_bytes), self._latency(link.latency_factor)
+        latency = math.ceil(self._latency * link.latency_factor * self._per_ns)
         return (
             Unit.LINK, link.server, 1, interval, latency, -lead, self._steps, sender, receiver,
             Start.NOT_FIRST, 0, 1, *timing(1, interval, None),
@@ -135,9 +137,6 @@ class Exchange:
         """Cycles that a message occupies a link."""
         padded = math.ceil(size_bytes / self._wire.beat_bytes) * self._wire.beat_bytes
         return math.ceil(padded * self._wire.ns_per_byte * self._per_ns)
-
-    def _latency(self, factor: float) -> int:
-        return math.ceil(self._wire.latency_ns * factor * self._per_ns)
 
 
 def _message(link: Link, what: str, size_bytes: int, does: Operations, layer: str) -> Description:
