@@ -26,25 +26,15 @@ WAYS: tuple[Way, ...] = get_args(Way)
 RINGS = ("ring", "ring-bidirectional")
 """Topologies that cable only the devices that a plan uses."""
 
-COLUMNS = [
-    "way",
-    "workload",
-    "topology",
-    "link",
-    "link_latency_ns",
-    "fpgas",
-    "cycles",
-    "better",
-    "than",
-    "ratio",
-]
+COLUMNS = ["way", "workload", "links", "fpgas", "cycles", "better", "than", "ratio"]
 
 
 def missed(frame: pd.DataFrame) -> pd.DataFrame:
     """`COLUMNS` for each solved point of ``full``, with all its ideas, and each of `WAYS` to fewer cycles.
 
     ``frame`` is prepared (`bench.results.frames.prepare`). ``than``: the strategy, with the number of
-    FPGAs or the latency where that differs, of the fastest such plan; ``better``: its cycles.
+    FPGAs or the latency where that differs, of the fastest such plan; ``better``: its cycles. ``links``:
+    topology, link and latency.
     """
     solved = frame[frame["solved"]].drop_duplicates([*SETUP, "fpgas", "strategy"])
     records = []
@@ -56,31 +46,25 @@ def missed(frame: pd.DataFrame) -> pd.DataFrame:
             for way, others in zip(WAYS, _possible(row, rows), strict=True):
                 best = min(others, key=lambda other: (other["cycles"], other["strategy"]), default=row)
                 if best["cycles"] < row["cycles"]:
-                    found = {"way": way, "better": best["cycles"], "than": _named(best, row)}
+                    links = f"{row['topology']}, {row['link']}, {row['link_latency_ns']:g} ns"
+                    found = {"links": links, "way": way, "better": best["cycles"], "than": _named(best, row)}
                     records.append(row | found | {"ratio": row["cycles"] / best["cycles"]})
     table = pd.DataFrame(records, columns=COLUMNS).astype({"cycles": "int64", "better": "int64"})
-    return table.sort_values(["way", "workload", "topology", "link"], kind="stable").reset_index(drop=True)
+    return table.sort_values(["way", "workload"], kind="stable").reset_index(drop=True)
 
 
 def _possible(row: Row, rows: Sequence[Row]) -> tuple[list[Row], ...]:
     """Rows with plans that the full search could have had for ``row``, for each of `WAYS`."""
     alike = [other for other in rows if other["link_latency_ns"] == row["link_latency_ns"]]
     here = [other for other in alike if other["fpgas"] == row["fpgas"]]
+    full = [other for other in rows if other["strategy"] == FULL]
+    fewer = [other for other in alike if other["strategy"] == FULL and other["fpgas"] < row["fpgas"]]
+    slower = [other for other in full if other["link_latency_ns"] > row["link_latency_ns"]]
     return (
         [other for other in here if other["partitioner"] != FULL],
         [other for other in here if other["partitioner"] == FULL],
-        [
-            o
-            for o in alike
-            if o["strategy"] == FULL and o["fpgas"] < row["fpgas"] and row["topology"] in RINGS
-        ],
-        [
-            other
-            for other in rows
-            if other["strategy"] == FULL
-            and other["fpgas"] == row["fpgas"]
-            and other["link_latency_ns"] > row["link_latency_ns"]
-        ],
+        fewer if row["topology"] in RINGS else [],
+        [other for other in slower if other["fpgas"] == row["fpgas"]],
     )
 
 

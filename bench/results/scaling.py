@@ -10,7 +10,7 @@ from bench.results.speedups import speedups
 SCALING_NOTE = (
     "Speed-ups over one FPGA, both directions of each ring link in use; row_wise and full_dac20 use all "
     "FPGAs, full_dac20 with software pipelining. full may leave FPGAs idle: devices_used says how many of "
-    "them work, and where it stops growing, more FPGAs no longer help. over_bound: cycles of full over "
+    "them work; where it stops growing, the search finds no use for more. over_bound: cycles of full over "
     "those that no plan on as many FPGAs can beat (docs/bounds.md). Row-wise alone was not run on more than "
     "16, where it is long past its best."
 )
