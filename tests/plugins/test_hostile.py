@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import pytest
 
 from bench.experiments import Config, load_config, make_shards
-from bench.isolation.client import MARKER, Plugins
-from bench.isolation.processes import PROC
+from bench.isolation.client import Plugins
 from bench.rows import Row
 from bench.runner import run_points
 from bench.shards import evaluate_shard, read_lines
+from tests.plugins.leftovers import VARIABLE, marked
 
 HOSTILE = Path(__file__).parent / "hostile"
 
@@ -70,18 +71,6 @@ ENDINGS = {
 """Name -> status, termination and how the reason begins."""
 
 
-def marked() -> list[int]:
-    """Processes that some plug-in, or what watches over it, has left."""
-    found = []
-    for path in PROC.iterdir():
-        if path.name.isdigit() and int(path.name) != os.getpid():
-            try:
-                found += [int(path.name)] if MARKER.encode() in (path / "environ").read_bytes() else []
-            except OSError:
-                continue
-    return found
-
-
 def configuration(folder: Path, partitioners: str) -> Config:
     """A configuration of one point a partitioner."""
     path = folder / "mine.yaml"
@@ -92,12 +81,17 @@ def configuration(folder: Path, partitioners: str) -> Config:
 @pytest.fixture(scope="module")
 def hostile_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Row]]:
     """The folder of a run's outputs, and the row of each hostile plug-in; one set of processes for all."""
-    folder = tmp_path_factory.mktemp("hostile")
+    folder = tmp_path_factory.mktemp(f"hostile-{os.getpid()}-")
     config = configuration(folder, f'"{HOSTILE}/*.py"')
     points = [
         point for shard in make_shards(config) for point in shard.points if point.partitioner != "row-wise"
     ]
-    with Plugins(config.limits, folder / "logs" / "plugins") as plugins:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Plugins(config.limits, folder / "logs" / "plugins") as plugins,
+    ):
+        resource_tracker.ensure_running()  # one for all of the tests' workers; it stays
+        patch.setenv(VARIABLE, folder.name)
         rows = {
             Path(point.partitioner).stem.replace("_", "-"): row
             for point, row in run_points(points, config.limits, plugins=plugins)
@@ -124,8 +118,7 @@ def test_hostile_row(hostile_rows: tuple[Path, dict[str, Row]], name: str) -> No
 
 def test_nothing_is_left_running(hostile_rows: tuple[Path, dict[str, Row]]) -> None:
     """No process that was started for a plug-in, or by one, is there any more."""
-    assert hostile_rows
-    assert not marked()
+    assert not marked(hostile_rows[0].name)
 
 
 def test_logs_are_kept_and_bounded(hostile_rows: tuple[Path, dict[str, Row]]) -> None:
