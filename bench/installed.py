@@ -9,10 +9,9 @@ within one, as a dotted name: its YAML files are what is offered.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -50,12 +49,17 @@ def _scan(group: str, _path: tuple[str, ...]) -> tuple[Installed, ...]:
     return tuple(sorted(found, key=lambda one: (one.name, one.distribution)))
 
 
-def locate(module: str) -> ModuleSpec:
-    """Where ``module`` would be imported from; neither it nor its parents are.
+@dataclass(frozen=True)
+class Place:
+    """Where a module would be imported from: its file, if it has one, and a package's folders."""
 
-    Raises UserError if there is no such module.
-    """
-    return _specs(module)[-1]
+    file: Path | None
+    folders: tuple[Path, ...] = ()
+
+
+def locate(module: str) -> Place:
+    """Where ``module`` is; neither it nor its parents are imported. UserError if there is none."""
+    return _way(module)[-1]
 
 
 def package_files(module: str) -> tuple[Path, ...]:
@@ -63,12 +67,12 @@ def package_files(module: str) -> tuple[Path, ...]:
 
     Raises UserError if there is no such module.
     """
-    specs = _specs(module)
-    for spec in specs:
-        if spec.origin and spec.submodule_search_locations:
-            found = (path for place in spec.submodule_search_locations for path in Path(place).rglob("*"))
+    way = _way(module)
+    for place in way:
+        if place.file and place.folders:
+            found = (path for folder in place.folders for path in folder.rglob("*"))
             return tuple(sorted(p for p in found if p.is_file() and p.suffix not in (".pyc", ".pyo")))
-    return (Path(str(specs[-1].origin)),)
+    return (way[-1].file,) if way[-1].file else ()
 
 
 def yaml_files(group: str) -> list[tuple[Path, str]]:
@@ -78,36 +82,45 @@ def yaml_files(group: str) -> list[tuple[Path, str]]:
     """
     found: list[tuple[Path, str]] = []
     for one in installed(group):
-        folders = list(locate(one.module).submodule_search_locations or [])
+        folders = locate(one.module).folders
         if one.attribute or not folders:
             raise UserError(
                 f"{one.place}: the entry point {one.name!r} of {group} must name a folder of YAML files, as "
                 f"package.folder; it names {one.module}{one.attribute and ':' + one.attribute}"
             )
-        paths = (path for folder in folders for path in Path(folder).iterdir())
+        paths = (path for folder in folders for path in folder.iterdir())
         found += [(path, one.place) for path in sorted(paths) if path.suffix in (".yaml", ".yml")]
     return found
 
 
-def _specs(module: str) -> list[ModuleSpec]:
-    """The specs of a module's parents and its own; finders look at files, they run nothing."""
-    specs: list[ModuleSpec] = []
-    where: Iterable[str] | None = None
-    for number in range(module.count(".") + 1):
-        name = ".".join(module.split(".")[: number + 1])
-        spec = _find(name, None if where is None else list(where))
-        if spec is None:
-            raise UserError(
-                f"no module {name!r} is installed, which an entry point names; reinstall its package"
-            )
-        specs.append(spec)
-        where = spec.submodule_search_locations or []
-    return specs
+def _way(module: str) -> list[Place]:
+    """The places of a module's parents and its own."""
+    first, *others = module.split(".")
+    spec = PathFinder.find_spec(first) or _find(first)
+    if spec is None:
+        raise _missing(first)
+    file = Path(spec.origin) if spec.has_location and spec.origin else None
+    way = [Place(file, tuple(map(Path, spec.submodule_search_locations or ())))]
+    for number, part in enumerate(others, start=2):
+        inside = [folder / part for folder in way[-1].folders]
+        packages = [path for path in inside if (path / "__init__.py").is_file()]
+        files = [path.with_suffix(".py") for path in inside if path.with_suffix(".py").is_file()]
+        folders = [path for path in inside if path.is_dir()]
+        if packages:
+            way.append(Place(packages[0] / "__init__.py", (packages[0],)))
+        elif files:
+            way.append(Place(files[0]))
+        elif folders:
+            way.append(Place(None, tuple(folders)))
+        else:
+            raise _missing(".".join([first, *others][:number]))
+    return way
 
 
-def _find(name: str, where: list[str] | None) -> ModuleSpec | None:
-    for finder in sys.meta_path:
-        spec = finder.find_spec(name, where)
-        if spec is not None:
-            return spec
-    return None
+def _find(name: str) -> ModuleSpec | None:
+    """What other finders know, as those of editable installations."""
+    return next((spec for finder in sys.meta_path if (spec := finder.find_spec(name, None))), None)
+
+
+def _missing(module: str) -> UserError:
+    return UserError(f"no module {module!r} is installed, which an entry point names; reinstall its package")

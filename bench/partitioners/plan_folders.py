@@ -35,8 +35,8 @@ def folder_plan(files: tuple[Path, ...], point: Point) -> Plan:
     if len(found) > 1:
         raise UserError(f"{shown(found[0])} and {shown(found[1])} are both for this point; remove one")
     if not found:
-        folder = shown(files[0].parent)
-        raise Unsupported(f"no plan in {folder} is for {point.workload} on {point.fpgas} FPGAs like these")
+        asked = f"{point.workload} on {point.fpgas} x {point.profile}, {point.topology}"
+        raise Unsupported(f"no file in {shown(files[0].parent)} is a plan for {asked}")
     return plan_from_text(read_text(found[0]), point)
 
 

@@ -169,13 +169,13 @@ def _installed(name: str) -> list[Source]:
 
 def _offered(one: Installed) -> Source:
     _check_name(one.name, f"the entry point {one.name!r} of {one.place}")
-    origin = locate(one.module).origin
-    if origin is None or not origin.endswith(".py"):
+    file = locate(one.module).file
+    if file is None or file.suffix != ".py":
         raise UserError(
             f"{one.place}: the entry point {one.name!r} names {one.module}, which is no Python file"
         )
     return Source(
-        "installed", one.name, one.name, one.place, package_files(one.module), Path(origin), one.module,
+        "installed", one.name, one.name, one.place, package_files(one.module), file, one.module,
         one.attribute or "plan", one.version,
     )  # fmt: skip
 
