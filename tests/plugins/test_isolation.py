@@ -208,3 +208,22 @@ def test_nothing_outlives_the_process_that_asks(tmp_path: Path) -> None:
     while marked(mark):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_commands_take_plug_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`bench run` prints its own result to stdout and the plug-in's words elsewhere; `numerics` works too."""
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "talks.py", 'print("{not json")\nreturn row_wise.plan(workload, cluster)')
+    asked = ["--workload", "lstm-32-b1-t5", "--fpgas", "2", "--partitioner", "talks.py"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+
+    def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "bench", *arguments, *asked]
+        return subprocess.run(command, env=environment, text=True, capture_output=True, check=True)
+
+    done = bench("run", "--json", "--save-plan", "plan.json")
+    row = json.loads(done.stdout)
+    assert (row["partitioner"], row["status"]) == ("talks", "ok")
+    assert "{not json" in done.stderr
+    assert (tmp_path / "plan.json").exists()
+    assert "exact" in bench("numerics").stdout
