@@ -71,8 +71,10 @@ class _Reader:
     def feed(self, data: bytes, seconds: float) -> None:
         """Take the next bytes, which came so long after the start."""
         self._rest += data
-        while self.answer is None and b"\n" in self._rest:
+        ends = b"\n" in data  # looking through all of a long message again each time would take longer
+        while self.answer is None and ends:
             line, _, self._rest = self._rest.partition(b"\n")
+            ends = b"\n" in self._rest
             kind, text = bytes(line[:1]), bytes(line[1:]).decode(errors="replace")
             if len(line) > PLAN_BYTES:
                 self._too_large()

@@ -18,7 +18,7 @@ from tests.plugins.leftovers import VARIABLE, marked
 HOSTILE = Path(__file__).parent / "hostile"
 
 CONFIG = """
-limits: {{seconds_per_point: 2, memory_mib: 1024}}
+limits: {{seconds_per_point: 3, memory_mib: 1024}}
 experiments:
   - name: small
     workloads: [lstm-32-b1-t5]
@@ -31,8 +31,8 @@ experiments:
 ENDINGS = {
     "raises": ("error", "none", "ValueError: the weights are wrong (raises.py:12)"),
     "fails-at-import": ("error", "none", "RuntimeError: no licence found (fails_at_import.py:11)"),
-    "loops": ("error", "timeout", "stopped after 2 s, while planning"),
-    "ignores-signals": ("error", "timeout", "stopped after 2 s, while planning"),
+    "loops": ("error", "timeout", "stopped after 3 s, while planning"),
+    "ignores-signals": ("error", "timeout", "stopped after 3 s, while planning"),
     "eats-memory": ("error", "out of memory", "more than 1024 MiB needed"),
     "returns-nonsense": (
         "error",
@@ -55,7 +55,7 @@ ENDINGS = {
     "prints-a-gigabyte": ("error", "misbehaved", "printed more than 16 MiB"),
     "leaves-a-child": ("ok", "misbehaved", "left a process behind, which was ended; wait for it before"),
     "leaves-a-daemon": ("ok", "misbehaved", "left a process behind, which was ended; wait for it before"),
-    "hangs-with-daemons": ("error", "timeout", "stopped after 2 s, while planning"),
+    "hangs-with-daemons": ("error", "timeout", "stopped after 3 s, while planning"),
     "leaves-a-thread": ("ok", "misbehaved", "left a thread behind; end it before plan() returns"),
     "patches-numpy": ("ok", "misbehaved", "changed numpy.zeros, which is not its own"),
     "patches-the-emulator": (
@@ -151,4 +151,4 @@ def test_others_rows_are_the_same_bytes(tmp_path: Path) -> None:
     assert row["partitioner"] == "exits-at-once"
     assert row["log"] == f"logs/plugins/exits-at-once/{row['point_id']}.log"
     assert (tmp_path / "crowded" / row["log"]).exists()
-    assert row["budget_s"] == 2.0
+    assert row["budget_s"] == 3.0

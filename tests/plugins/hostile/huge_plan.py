@@ -1,4 +1,4 @@
-"""Returns a plan of a hundred megabytes."""
+"""Returns a plan of twenty megabytes."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ from bench.workloads.model import Workload
 
 
 def plan(workload: Workload, cluster: Cluster) -> Plan:
-    """Returns a plan of a hundred megabytes."""
-    return replace(rows(workload, cluster), notes=("x" * 100 * 2**20,))
+    """Returns a plan of twenty megabytes."""
+    return replace(rows(workload, cluster), notes=("x" * 20 * 2**20,))
