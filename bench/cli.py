@@ -32,6 +32,7 @@ app.add_typer(pipeline, name="pipeline")
 
 DEFAULT_PROFILE = "s10-gx2800-dac20"
 WORKLOAD_HELP = "Catalogue name, YAML or .onnx file, or a layer like lstm-1024-b1-t25."
+PARTITIONER_HELP = "A name from `bench list partitioners`, a Python file, or a folder of plans/."
 ProfileName = Annotated[str, typer.Option(help="Hardware profile: name or file.")]
 Fpgas = Annotated[int, typer.Option(min=1, help="Number of FPGAs.")]
 TopologyName = Annotated[str, typer.Option(help="How they are joined.")]
@@ -87,7 +88,7 @@ def show(
 )
 def run(
     workload: Annotated[str, typer.Option(help=WORKLOAD_HELP)],
-    partitioner: Annotated[str, typer.Option(help="A name from `bench list partitioners`.")],
+    partitioner: Annotated[str, typer.Option(help=PARTITIONER_HELP)],
     profile: ProfileName = DEFAULT_PROFILE,
     fpgas: Fpgas = 1,
     topology: TopologyName = "ring",
@@ -171,7 +172,7 @@ def explain(
 )
 def numerics(
     workload: Annotated[str | None, typer.Option(help=WORKLOAD_HELP)] = None,
-    partitioner: Annotated[str | None, typer.Option(help="A name from `bench list partitioners`.")] = None,
+    partitioner: Annotated[str | None, typer.Option(help=PARTITIONER_HELP)] = None,
     profile: ProfileName = DEFAULT_PROFILE,
     fpgas: Fpgas = 1,
     topology: TopologyName = "ring",

@@ -126,9 +126,9 @@ def _profiles() -> list[dict[str, Any]]:
 
 
 def _partitioners() -> list[dict[str, Any]]:
-    from bench.partitioners import load_partitioner, partitioner_names
+    from bench.partitioners.sources import all_sources
 
-    return [{"name": name, "summary": load_partitioner(name).summary} for name in partitioner_names()]
+    return [{"name": source.name, "summary": source.interface.summary} for source in all_sources()]
 
 
 def _topologies() -> list[dict[str, Any]]:

@@ -11,14 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.cli_validate import saved_plan
-from bench.errors import BrokenProgram, InvalidPlan, Unsupported, UserError
+from bench.errors import BrokenProgram, InvalidPlan, PluginFailed, Unsupported, UserError, describe
 from bench.experiments import Point, read_workload
 from bench.files import read_text
 from bench.hardware.profile import Cluster
 from bench.numerics.report import Report, chosen_format, make_report
 from bench.plans.plan import Plan
 from bench.plans.validate import validate
-from bench.rows import describe, make_plan
+from bench.rows import make_plan
 from bench.workloads.model import Workload
 
 
@@ -83,6 +83,8 @@ def _planned(point: Point) -> tuple[Plan, Workload, Cluster]:
         raise _NoPlan(f"invalid plan: {error}") from None
     except (UserError, MemoryError):
         raise
+    except PluginFailed as error:
+        raise _NoPlan(f"{point.partitioner} failed: {error}") from None
     except (Exception, SystemExit) as error:
         raise _NoPlan(f"{point.partitioner} failed: {describe(error)}") from None
     return plan, workload, point.cluster

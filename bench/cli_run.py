@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,18 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.errors import UserError
-from bench.experiments import (
-    ClusterKey,
-    Point,
-    Scalar,
-    canonical,
-    check_parameters,
-    read_profile,
-    read_workload,
-)
+from bench.experiments import ClusterKey, Limits, Point, canonical, read_profile, read_workload
 from bench.files import FileModel, parse_yaml
 from bench.hardware.files import make_cluster
+from bench.isolation.client import ask_once
 from bench.numerics.report import verdict_text
+from bench.partitioners.choices import check_parameters
+from bench.partitioners.parameters import Scalar
+from bench.partitioners.sources import find_source
 from bench.plans.files import save_plan
 from bench.rows import Row, explain_point
 
@@ -49,11 +46,11 @@ def make_point(
     profile_name, topology, link_name, latency, fpgas = cluster
     profile = read_profile(profile_name)
     link = make_cluster(profile, fpgas, topology, link=link_name, link_latency_ns=latency).link
-    values = dict(parse_parameter(text) for text in parameters)
-    check_parameters(partitioner, values)
+    source = find_source(partitioner)
+    values = check_parameters(source.reference, dict(parse_parameter(text) for text in parameters))
     read_workload(workload)
     key: ClusterKey = (profile_name, topology, link.name, link.latency_ns, fpgas)
-    return Point(workload, *key, partitioner, canonical(values))
+    return Point(workload, *key, source.reference, canonical(values))
 
 
 def parse_parameter(text: str) -> tuple[str, Scalar]:
@@ -74,10 +71,16 @@ def run_point(
     *,
     as_json: bool,
 ) -> bool:
-    """Evaluate and print; whether there is a result."""
+    """Evaluate and print; whether there is a result. What a plug-in prints goes to standard error."""
     point = make_point(workload, cluster, partitioner, parameters)
-    with Console(stderr=True).status(f"{partitioner} plans {workload} for {point.fpgas} FPGAs ..."):
-        row, plan, timing = explain_point(point)
+    source = find_source(point.partitioner)
+    answer, printed = None, ""
+    with Console(stderr=True).status(f"{source.name} plans {workload} for {point.fpgas} FPGAs ..."):
+        if source.isolated:
+            answer, printed = ask_once(point, Limits())
+        row, plan, timing = explain_point(point, answer=answer)
+    if printed:
+        print(f"{source.name} printed:\n{printed.rstrip()}", file=sys.stderr)
     if plan_file and plan:
         save_plan(plan_file, plan, point)
     if as_json:
@@ -85,7 +88,7 @@ def run_point(
     elif timing:
         _explain(Console(), point, row, timing)
     else:
-        said = {"ok": row["termination"], "error": f"{partitioner} failed", "unsupported": "unsupported"}
+        said = {"ok": row["termination"], "error": f"{source.name} failed", "unsupported": "unsupported"}
         print(f"no result: {said[row['status']]}: {row['reason']}")
     return timing is not None
 
@@ -99,7 +102,7 @@ def as_object(point: Point, row: Row) -> dict[str, Any]:
         "topology": point.topology,
         "link": point.link,
         "link_latency_ns": point.link_latency_ns,
-        "partitioner": point.partitioner,
+        "partitioner": find_source(point.partitioner).name,
         "parameters": json.loads(point.parameters),
         "backend": "emulated",
         **row,
@@ -114,7 +117,7 @@ def asked(point: Point) -> str:
 
 
 def _explain(console: Console, point: Point, row: Row, timing: Timing) -> None:
-    console.print(f"{asked(point)}, {point.partitioner}", highlight=False)
+    console.print(f"{asked(point)}, {find_source(point.partitioner).name}", highlight=False)
     facts = Table(box=None, show_header=False, pad_edge=False)
     facts.add_row("latency", in_seconds(timing.latency_s))
     facts.add_row("cycles", f"{timing.cycles:,} ({timing.cycles_per_step:,.1f} a time step)")

@@ -13,12 +13,15 @@ from functools import cache
 from pathlib import Path
 
 from bench.experiments import Config, Shard, accuracy_workloads, read_profile, read_workload
-from bench.partitioners import load_partitioner
+from bench.partitioners.sources import find_source
 
 PACKAGE = Path(__file__).parent
 
 ROOTS = ("evaluate.py", "rows.py", "runner.py", "workloads/catalogue.py", "hardware/files.py")
-"""What every point runs; the partitioner's own file is added to it."""
+"""What every point runs; the partitioner's own files are added to it."""
+
+PLUGIN_ROOTS = ("isolation/zygote.py",)
+"""What runs for a plug-in besides."""
 
 REGISTRY = "partitioners/__init__.py"
 """Hashed, but its imports are not followed: they are all the other partitioners."""
@@ -45,8 +48,12 @@ def accuracy_digest(config: Config) -> str:
 
 @cache
 def source_digest(partitioner: str) -> str:
-    """A hash over the modules that a partitioner's results depend on."""
-    return _content_hash(sources([*(PACKAGE / root for root in ROOTS), load_partitioner(partitioner).source]))
+    """A hash over the modules, plans and other files that a partitioner's results depend on."""
+    source = find_source(partitioner)
+    roots = (*ROOTS, *(PLUGIN_ROOTS if source.isolated else ()))
+    code = [path for path in source.files if path.suffix == ".py"]
+    others = [path.resolve() for path in source.files if path.suffix != ".py"]
+    return _content_hash([*sources([*(PACKAGE / root for root in roots), *code]), *others])
 
 
 @cache
@@ -71,7 +78,10 @@ def sources(roots: Iterable[Path], package: Path = PACKAGE) -> tuple[Path, ...]:
 
 @cache
 def _imported(path: Path, package: Path) -> tuple[Path, ...]:
-    tree = ast.parse(path.read_bytes(), filename=path.name)
+    try:
+        tree = ast.parse(path.read_bytes(), filename=path.name)
+    except (SyntaxError, ValueError):  # a template in somebody's package
+        return ()
     names = (name for node in ast.walk(tree) for name in _names(node, path, package))
     return tuple(file for name in names for file in _files(name, package))
 
@@ -102,7 +112,13 @@ def _files(name: str, package: Path) -> Iterator[Path]:
 def _content_hash(paths: Iterable[Path]) -> str:
     """Over names (within the package) and contents, so a checkout elsewhere hashes the same."""
     hashed = hashlib.sha256()
-    for path in paths:
-        name = path.relative_to(PACKAGE).as_posix() if path.is_relative_to(PACKAGE) else path.name
-        hashed.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
+    named = (
+        (
+            path.relative_to(PACKAGE).as_posix() if path.is_relative_to(PACKAGE) else path.name,
+            path.read_bytes(),
+        )
+        for path in paths
+    )
+    for name, content in sorted(named):
+        hashed.update(f"{name}\0".encode() + content + b"\0")
     return hashed.hexdigest()[:12]

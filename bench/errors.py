@@ -1,9 +1,11 @@
-"""The one exception a user's mistake raises, and the "did you mean" helper."""
+"""The exceptions that say who made a mistake, and how they are worded."""
 
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -31,6 +33,18 @@ class DoesNotFit(Exception):
 
 class BrokenProgram(Exception):
     """A program reads what a device does not hold, or does not wait for it; the text names the place."""
+
+
+class PluginFailed(Exception):
+    """A partitioner that runs in a process of its own has no plan; the text says why."""
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line, with the file (no folder) and line that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:

@@ -8,10 +8,8 @@ or a partitioner changes no other point.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
@@ -26,12 +24,13 @@ from bench.errors import UserError
 from bench.files import FileModel, load_yaml
 from bench.hardware.files import load_profile, make_cluster
 from bench.hardware.profile import Cluster, Profile
-from bench.partitioners import load_partitioner, partitioner_names
+from bench.partitioners.choices import variants
+from bench.partitioners.parameters import Scalar
+from bench.partitioners.sources import check_names, expand_reference, find_source
 from bench.workloads.catalogue import load_workload, workload_names
 from bench.workloads.model import Workload
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-Scalar = bool | int | float | str
 ClusterKey = tuple[str, str, str, float, int]
 """(profile, topology, link, latency in ns, FPGAs)."""
 
@@ -39,8 +38,15 @@ ClusterKey = tuple[str, str, str, float, int]
 class PartitionerChoice(FileModel):
     """A partitioner with parameters, as ``{name: row-wise, parameters: {software_pipelining: true}}``."""
 
-    name: str = Field(description="name of a partitioner, or a glob such as *")
-    parameters: dict[str, Scalar] = Field(default={}, description="keyword arguments of its plan function")
+    name: str = Field(description="a name, a Python file, a folder of plans (with a slash), or a glob")
+    parameters: dict[str, Scalar | list[Scalar]] = Field(
+        default={},
+        description="keyword arguments of its plan function; a list sweeps over its values, "
+        '"*" over all values of a bool, or of an int with a Range',
+    )
+    repeats: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="for a partitioner with a parameter seed: run with seeds 0, 1, ..."
+    )
 
 
 class Experiment(FileModel):
@@ -91,7 +97,10 @@ class Config(FileModel):
 
 @dataclass(frozen=True)
 class Point:
-    """One evaluation. ``parameters`` is JSON with sorted keys; link and latency are always spelled out."""
+    """One evaluation. ``parameters`` is JSON with sorted keys; link and latency are always spelled out.
+
+    ``partitioner`` is a reference (`bench.partitioners.sources`): a built-in name, a path, ...
+    """
 
     workload: str
     profile: str
@@ -151,6 +160,7 @@ def load_config(path: Path) -> Config:
     config = load_yaml(path, Config)
     problems = [f"{path}: accuracy: {text}" for text in _check_accuracy(config.accuracy)]
     seen: set[str] = set()
+    references: dict[str, None] = {}
     for number, experiment in enumerate(config.experiments):
         place = f"{path}: experiments[{number}] ({experiment.name})"
         if experiment.name in seen:
@@ -159,6 +169,7 @@ def load_config(path: Path) -> Config:
         found: dict[str, None] = {}
         try:
             for point in expand(experiment, found):
+                references[point.partitioner] = None
                 try:
                     point.cluster  # noqa: B018 - building it is the check
                 except UserError as error:
@@ -166,6 +177,7 @@ def load_config(path: Path) -> Config:
         except UserError as error:
             found[str(error)] = None
         problems += [f"{place}: {text}" for text in found]
+    problems += [f"{path}: {text}" for text in check_names(references)]
     if problems:
         raise UserError("\n".join(problems))
     return config
@@ -196,32 +208,22 @@ def expand(experiment: Experiment, problems: dict[str, None] | None = None) -> I
 
 def make_shards(config: Config) -> tuple[Shard, ...]:
     """The jobs of a configuration, sorted by name."""
-    entries: dict[tuple[str, str], list[tuple[str, Point]]] = {}
+    entries: dict[tuple[str, str, str], list[tuple[str, Point]]] = {}
+    names: dict[str, str] = {}
     for experiment in config.experiments:
         for point in expand(experiment):
-            entries.setdefault((experiment.group, point.partitioner), []).append((experiment.name, point))
+            reference = point.partitioner
+            name = names[reference] = names.get(reference) or find_source(reference).name
+            entries.setdefault((experiment.group, name, reference), []).append((experiment.name, point))
     return tuple(
-        Shard(re.sub(r"[^\w-]+", "-", f"{group}--{partitioner}"), partitioner, tuple(members))
-        for (group, partitioner), members in sorted(entries.items())
+        Shard(f"{group}--{name}", reference, tuple(members))
+        for (group, name, reference), members in sorted(entries.items())
     )
 
 
 def canonical(parameters: Mapping[str, Scalar]) -> str:
     """Parameters as the JSON that points and rows carry."""
     return json.dumps(dict(parameters), sort_keys=True, separators=(",", ":"))
-
-
-def check_parameters(partitioner: str, parameters: Mapping[str, Scalar]) -> None:
-    """Raise UserError unless the partitioner exists and takes these parameters."""
-    known = load_partitioner(partitioner).parameters
-    for name, value in parameters.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"it takes: {', '.join(known) or 'none'}"
-            raise UserError(f"partitioner {partitioner!r} has no parameter {name!r}; {hint}")
-        if isinstance(known[name], bool) != isinstance(value, bool):
-            expected = "true or false" if isinstance(known[name], bool) else f"a value like {known[name]!r}"
-            raise UserError(f"partitioner {partitioner!r}: {name}: got {value!r}, expected {expected}")
 
 
 def accuracy_workloads(accuracy: Accuracy, problems: dict[str, None] | None = None) -> list[str]:
@@ -281,15 +283,19 @@ def _clusters(experiment: Experiment, problems: dict[str, None]) -> list[Cluster
 
 
 def _choices(wanted: list[str | PartitionerChoice], problems: dict[str, None]) -> list[tuple[str, str]]:
-    """(name, parameters as JSON) of every choice, globs replaced by what they match."""
+    """(reference, parameters as JSON) of every choice, globs and sweeps replaced by what they stand for."""
     choices: dict[tuple[str, str], None] = {}
     for item in wanted:
         choice = PartitionerChoice(name=item) if isinstance(item, str) else item
-        names = _matching(choice.name, "partitioner", partitioner_names(), problems)
-        for name in [choice.name] if names is None else names:
+        try:
+            references = expand_reference(choice.name)
+        except UserError as error:
+            problems[str(error)] = None
+            continue
+        for reference in references:
             try:
-                check_parameters(name, choice.parameters)
-                choices[name, canonical(choice.parameters)] = None
+                for parameters in variants(reference, choice.parameters, choice.repeats):
+                    choices[reference, canonical(parameters)] = None
             except UserError as error:
                 problems[str(error)] = None
     return list(choices)

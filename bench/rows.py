@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import traceback
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from io import StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import __version__
-from bench.errors import DoesNotFit, InvalidPlan, Unsupported
-from bench.experiments import Point, read_workload
+from bench.errors import DoesNotFit, InvalidPlan, PluginFailed, Unsupported, describe
+from bench.experiments import Limits, Point, read_workload
+from bench.isolation.answer import Answer
+from bench.isolation.client import ask_once
 from bench.partitioners import load_partitioner
+from bench.partitioners.plan_folders import folder_plan, plan_from_text
+from bench.partitioners.sources import find_source
 from bench.plans.plan import Plan
 from bench.workloads.describe import products
 
@@ -35,10 +37,13 @@ MEASURES = (
 )
 """Columns that are fields of Timing."""
 
+LOGS = "logs/plugins"
+"""Within the folder of a run's outputs: what plug-ins have printed."""
 
-def request_columns(experiment: str, point: Point, source_digest: str) -> Row:
+
+def request_columns(experiment: str, point: Point, source_digest: str, limits: Limits | None = None) -> Row:
     """The columns that are known before anything runs."""
-    workload = read_workload(point.workload)
+    workload, source = read_workload(point.workload), find_source(point.partitioner)
     first = workload.layers[0]
     return {
         "point_id": point.point_id,
@@ -57,11 +62,15 @@ def request_columns(experiment: str, point: Point, source_digest: str) -> Row:
         "link": point.link,
         "link_latency_ns": point.link_latency_ns,
         "fpgas": point.fpgas,
-        "partitioner": point.partitioner,
+        "partitioner": source.name,
         "parameters": point.parameters,
+        "budget_s": (limits or Limits()).seconds_per_point,
         "backend": "emulated",
         "version": __version__,
         "source_digest": source_digest,
+        "partitioner_version": source.version,
+        "partitioner_source": source.fingerprint,
+        "log": f"{LOGS}/{source.name}/{point.point_id}.log" if source.isolated else None,
     }
 
 
@@ -78,17 +87,20 @@ def failure(
     }
 
 
-def evaluate_point(point: Point, reached: Callable[[str], None] = lambda stage: None) -> Row:
+def evaluate_point(
+    point: Point, reached: Callable[[str], None] = lambda stage: None, answer: Answer | None = None
+) -> Row:
     """Plan and emulate one point and check its numbers; its outcome columns, whatever goes wrong.
 
     ``reached`` is told what comes next once the partitioner has answered: ``emulating``, then
-    ``checking the numbers``. MemoryError is not caught.
+    ``checking the numbers``. ``answer`` is what a plug-in has answered; without it, it is asked.
+    MemoryError is not caught.
     """
-    return explain_point(point, reached)[0]
+    return explain_point(point, reached, answer)[0]
 
 
 def explain_point(
-    point: Point, reached: Callable[[str], None] = lambda stage: None
+    point: Point, reached: Callable[[str], None] = lambda stage: None, answer: Answer | None = None
 ) -> tuple[Row, Plan | None, Timing | None]:
     """`evaluate_point`, with the plan and the timing themselves; no timing where numbers are wrong."""
     # numba is slow to import; listing and planning need none
@@ -97,10 +109,16 @@ def explain_point(
     from bench.numerics.check import check_plan
 
     workload, cluster = read_workload(point.workload), point.cluster
+    if answer is None and find_source(point.partitioner).isolated:
+        answer, _ = ask_once(point, Limits())
+    if answer and answer.failed:
+        return failure(answer.status, answer.termination, answer.reason), None, None
     try:
-        plan = make_plan(point)
+        plan = plan_from_text(answer.plans[-1].text, point) if answer else make_plan(point)
     except Unsupported as refusal:
         return failure("unsupported", "none", str(refusal)), None, None
+    except InvalidPlan as error:
+        return failure("ok", "invalid plan", str(error)), None, None
     except MemoryError:
         raise
     except (Exception, SystemExit) as error:
@@ -127,30 +145,48 @@ def explain_point(
     if not numerics.right:
         reason = numerics.verdict.removeprefix("failed: ")
         return failure("ok", "wrong numbers", reason, plan, numerics), plan, None
-    row: Row = {"status": "ok", "termination": "none", "reason": "", **_plan_columns(plan, numerics)}
+    reason = answer.reason if answer else ""
+    row: Row = {"status": "ok", "termination": "none", "reason": reason, **_plan_columns(plan, numerics)}
     row.update({name: getattr(timing, name) for name in MEASURES})
     row["bound_cycles"] = lower_bound(workload, cluster).cycles
     return row, plan, timing
 
 
+def search_progress(point: Point, reached: Callable[[str], None], answer: Answer) -> Row:
+    """The cycles of all plans of a search: ``{"cycles": [...]}``, null for a plan that is not valid."""
+    from bench.evaluate import evaluate
+
+    reached("emulating")
+    workload, cluster = read_workload(point.workload), point.cluster
+    cycles: list[int | None] = []
+    for one in answer.plans:
+        try:
+            cycles.append(evaluate(workload, cluster, plan_from_text(one.text, point)).cycles)
+        except (InvalidPlan, DoesNotFit):
+            cycles.append(None)
+    return {"cycles": cycles}
+
+
 def make_plan(point: Point) -> Plan:
-    """The partitioner's answer; Unsupported, or whatever else a plug-in may raise."""
+    """The partitioner's answer; Unsupported, PluginFailed, or whatever else a partitioner may raise."""
+    source = find_source(point.partitioner)
+    if source.kind == "plans":
+        return folder_plan(source.files, point)
+    if source.isolated:
+        answer, _ = ask_once(point, Limits())
+        if answer.status == "unsupported":
+            raise Unsupported(answer.reason)
+        if answer.failed:
+            raise PluginFailed(answer.reason)
+        return plan_from_text(answer.plans[-1].text, point)
     partitioner = load_partitioner(point.partitioner)
-    with redirect_stdout(StringIO()):  # what a plug-in prints must not end up in our output
+    with redirect_stdout(StringIO()):  # what a partitioner prints must not end up in our output
         workload = read_workload(point.workload)
         plan = partitioner.plan(workload, point.cluster, **json.loads(point.parameters))
         if not isinstance(plan, Plan):
             raise TypeError(f"plan() returned {type(plan).__name__}, not a Plan")
         plan.plan_id  # noqa: B018 - a plan that cannot be written down fails here
     return plan
-
-
-def describe(error: BaseException) -> str:
-    """An exception in one line, with the file (no folder) and line that raised it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"
 
 
 def _plan_columns(plan: Plan | None, numerics: Numerics | None = None) -> Row:

@@ -1,8 +1,10 @@
-"""Evaluate points in a worker process that can be stopped: a plug-in cannot take the run down.
+"""Evaluate points in a worker process that can be stopped: no point can take the run down.
 
 One warm worker evaluates point after point. When a point takes too long, too much
 memory, or the process with it, the worker is replaced and the point gets a row that says
-so. Workers never import pandas, and their numeric libraries use one thread.
+so. Workers never import pandas, and their numeric libraries use one thread. Built-in
+partitioners plan in the worker too; others in a process of their own (`bench.isolation`),
+and the worker reads what they hand in.
 """
 
 from __future__ import annotations
@@ -14,28 +16,42 @@ from multiprocessing.connection import Connection
 from time import monotonic
 
 from bench.experiments import Limits, Point
-from bench.rows import Row, evaluate_point, failure
+from bench.isolation.answer import Answer
+from bench.isolation.client import Plugins
+from bench.rows import Row, evaluate_point, failure, search_progress
 from bench.threads import use_one_thread
 
-Evaluate = Callable[[Point, Callable[[str], None]], Row]
+Evaluate = Callable[..., Row]
+"""Of a point, of a function that is told the stage reached, and of a plug-in's answer where there is one."""
 
 START_LIMIT_S = 120.0
 """To start a worker and import what it needs; not counted as a point's time."""
 
 
 def run_points(
-    points: Iterable[Point], limits: Limits, evaluate: Evaluate = evaluate_point
+    points: Iterable[Point],
+    limits: Limits,
+    evaluate: Evaluate = evaluate_point,
+    plugins: Plugins | None = None,
 ) -> Iterator[tuple[Point, Row]]:
     """Yield each point with its outcome columns, in order.
 
-    ``evaluate`` is called in the worker, so it must be importable there. Raises
-    RuntimeError if a worker does not start at all.
+    ``evaluate`` is called in the worker, so it must be importable there. With ``plugins`` those plan,
+    and what the plans of a search take is written beside their log. Raises RuntimeError if a worker
+    does not start at all.
     """
     worker: _Worker | None = None
     try:
         for point in points:
-            worker = worker or _Worker(limits, evaluate)
-            row, usable = worker.run(point)
+            answer = plugins.ask(point) if plugins else None
+            if answer and answer.failed:
+                yield point, failure(answer.status, answer.termination, answer.reason)
+                continue
+            worker = worker or _Worker(limits)
+            row, usable = worker.run(evaluate, point, answer)
+            if plugins and answer and len(answer.plans) > 1 and usable:
+                progress, usable = worker.run(search_progress, point, answer)
+                plugins.write_progress(point, answer, progress.get("cycles"))
             if not usable:
                 worker.stop()
                 worker = None
@@ -48,14 +64,14 @@ def run_points(
 class _Worker:
     """A process and the pipe to it."""
 
-    def __init__(self, limits: Limits, evaluate: Evaluate) -> None:
+    def __init__(self, limits: Limits) -> None:
         use_one_thread()
         # spawn: the same on every system, and nothing of this process is inherited half-used
         context = get_context("spawn")
         self._limits = limits
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(
-            target=_serve, args=(theirs, evaluate, limits.memory_mib), daemon=True, name="bench-worker"
+            target=_serve, args=(theirs, limits.memory_mib), daemon=True, name="bench-worker"
         )
         self._process.start()
         theirs.close()
@@ -67,13 +83,15 @@ class _Worker:
             self.stop()
             raise RuntimeError(f"a worker process did not start (exit code {self._process.exitcode})")
 
-    def run(self, point: Point) -> tuple[Row, bool]:
+    def run(self, evaluate: Evaluate, point: Point, answer: Answer | None) -> tuple[Row, bool]:
         """The point's outcome, and whether the worker can take another point."""
         status, stage = "error", "planning"  # until the partitioner has answered
+        if answer:
+            status, stage = "ok", "reading the plan"
         seconds = self._limits.seconds_per_point
         deadline = monotonic() + seconds
         try:
-            self._pipe.send(point)
+            self._pipe.send((evaluate, point, answer))
             while self._pipe.poll(max(0.0, deadline - monotonic())):
                 kind, value = self._pipe.recv()
                 if kind == "reached":
@@ -103,28 +121,29 @@ class _Worker:
         return f"the worker process was ended by {name}{hint}"
 
 
-def _serve(pipe: Connection, evaluate: Evaluate, memory_mib: int) -> None:
+def _serve(pipe: Connection, memory_mib: int) -> None:
     """The worker: import first, then answer points until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    if evaluate is evaluate_point:
-        # so that a point's time is its own
-        import bench.evaluate
-        import bench.numerics.check  # noqa: F401
+    # so that a point's time is its own
+    import bench.evaluate
+    import bench.numerics.check  # noqa: F401
+
     _limit_memory(memory_mib)
     pipe.send("ready")
     while True:
         try:
-            point = pipe.recv()
+            evaluate, point, answer = pipe.recv()
         except EOFError:
             return
+        given = (answer,) if answer else ()
         try:
-            answer: tuple[str, Row | None] = (
+            result: tuple[str, Row | None] = (
                 "row",
-                evaluate(point, lambda stage: pipe.send(("reached", stage))),
+                evaluate(point, lambda stage: pipe.send(("reached", stage)), *given),
             )
         except MemoryError:
-            answer = ("memory", None)
-        pipe.send(answer)
+            result = ("memory", None)
+        pipe.send(result)
 
 
 def _limit_memory(memory_mib: int) -> None:

@@ -10,7 +10,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ from bench.experiments import (
     make_shards,
     read_workload,
 )
-from bench.rows import Row, request_columns
+from bench.isolation.client import Plugins
+from bench.partitioners.sources import find_source
+from bench.rows import LOGS, Row, request_columns
 from bench.runner import run_points
 
 Progress = Callable[[int, int, int], None]
@@ -41,15 +43,24 @@ def find_shard(config: Config, name: str) -> Shard:
 
 
 def evaluate_shard(config: Config, shard: Shard, output: Path, progress: Progress) -> None:
-    """Evaluate each point of a shard once and write one row an entry, as JSON lines."""
+    """Evaluate each point of a shard once and write one row an entry, as JSON lines.
+
+    Shards have a folder of their own within that of a run's outputs, and so have plug-ins' logs.
+    """
     digest = source_digest(shard.partitioner)
+    logs = output.resolve().parent.parent / LOGS
+    isolated = find_source(shard.partitioner).isolated
     outcomes: dict[Point, Row] = {}
     failed = 0
-    for point, outcome in run_points(shard.points, config.limits):
-        outcomes[point] = outcome
-        failed += outcome["latency_s"] is None
-        progress(len(outcomes), len(shard.points), failed)
-    rows = ({**request_columns(name, point, digest), **outcomes[point]} for name, point in shard.entries)
+    with Plugins(config.limits, logs) if isolated else nullcontext() as plugins:
+        for point, outcome in run_points(shard.points, config.limits, plugins=plugins):
+            outcomes[point] = outcome
+            failed += outcome["latency_s"] is None
+            progress(len(outcomes), len(shard.points), failed)
+    rows = (
+        {**request_columns(name, point, digest, config.limits), **outcomes[point]}
+        for name, point in shard.entries
+    )
     write_lines(rows, output)
 
 

@@ -15,12 +15,12 @@ from bench.experiments import (
     Experiment,
     Point,
     canonical,
-    check_parameters,
     expand,
     load_config,
     make_shards,
 )
 from bench.files import json_schema
+from bench.partitioners.choices import check_parameters
 
 ROOT = Path(__file__).parents[1]
 

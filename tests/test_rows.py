@@ -15,7 +15,7 @@ from bench.numerics.check import Numerics
 from bench.plans.plan import Plan
 from bench.results.schema import SCHEMA, STATUSES, TERMINATIONS
 
-POINT = Point("lstm-512-b1-t25", "s10-gx2800-dac20", "ring", "dac20-ring", 1000.0, 2, "fake", '{"way":1}')
+POINT = Point("lstm-512-b1-t25", "s10-gx2800-dac20", "ring", "dac20-ring", 1000.0, 2, "single", '{"way":1}')
 PLAN = Plan("fake", (), (), ((0,),), notes=("one", "two"))
 
 

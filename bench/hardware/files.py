@@ -7,11 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.errors import UserError, unknown_name
+from bench.files import shown
 from bench.hardware.extends import read_whole
 from bench.hardware.profile import TOPOLOGIES, Cluster, LinkProfile, Profile
 from bench.hardware.topology import torus_shape
+from bench.installed import yaml_files
 
 HW_PROFILES = Path(__file__).resolve().parents[2] / "hw_profiles"
+
+GROUP = "bench.profiles"
+"""Of the entry points by which packages offer profiles."""
 
 HOST_LINK = "host-pcie"
 """The link that `host-star` takes if none is named."""
@@ -29,16 +34,28 @@ MOST_FPGAS = {
 
 
 def profile_names(folder: Path = HW_PROFILES) -> list[str]:
-    """Names of the profiles in ``folder``, sorted."""
-    return sorted(path.stem for path in folder.glob("*.yaml"))
+    """Names of the profiles in ``folder``, sorted; beside our own, those that installed packages offer."""
+    return sorted(_profile_files(folder))
 
 
 def profile_file(name: str, folder: Path = HW_PROFILES) -> Path:
     """The file of the profile called ``name``; UserError with the nearest names if there is none."""
-    names = profile_names(folder)
-    if name not in names:
-        raise unknown_name("profile", name, names)
-    return folder / f"{name}.yaml"
+    files = _profile_files(folder)
+    if name not in files:
+        raise unknown_name("profile", name, files)
+    return files[name]
+
+
+def _profile_files(folder: Path) -> dict[str, Path]:
+    """Name -> file; UserError if two have one name."""
+    files = {path.stem: path for path in folder.glob("*.yaml")}
+    for path, place in yaml_files(GROUP) if folder == HW_PROFILES else []:
+        if path.stem in files:
+            raise UserError(
+                f"two profiles are called {path.stem!r}: {shown(files[path.stem])} and in {place}"
+            )
+        files[path.stem] = path
+    return files
 
 
 def load_profile(name_or_path: str, *, folder: Path = HW_PROFILES) -> Profile:

@@ -1,16 +1,17 @@
 """Partitioners: functions from (workload, cluster) to a plan, one file each.
 
-A partitioner is a module with a function ``plan(workload, cluster, **parameters) -> Plan``.
-The first line of its docstring is what `bench list partitioners` shows. Parameters are
-keyword-only, typed, and have defaults. It may raise `bench.errors.Unsupported` with a
-reason. `docs/add-a-partitioner.md` walks through one.
+A partitioner is a module with a function ``plan(workload, cluster, *, ...) -> Plan``, or one that
+yields plans, each better than the one before; the last counts. The first line of the module's
+docstring is what `bench list partitioners` shows. Parameters are keyword-only, typed, and have
+defaults. It may raise `bench.errors.Unsupported` with a reason. These here are built in;
+`sources` finds others, and `docs/add-a-partitioner.md` walks through one.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,7 +43,7 @@ class Partitioner:
     name: str
     summary: str
     source: Path
-    function: Callable[..., Plan]
+    function: Callable[..., Plan | Iterator[Plan]]
 
     @property
     def parameters(self) -> dict[str, object]:
@@ -51,7 +52,7 @@ class Partitioner:
         return {p.name: p.default for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY}
 
     def plan(self, workload: Workload, cluster: Cluster, **parameters: object) -> Plan:
-        """The plan for ``workload`` on ``cluster``.
+        """The plan for ``workload`` on ``cluster``; of several the last one.
 
         Raises UserError for an unknown parameter, Unsupported if the partitioner declines.
         """
@@ -59,7 +60,10 @@ class Partitioner:
             if name not in self.parameters:
                 known = ", ".join(self.parameters) or "none"
                 raise UserError(f"partitioner {self.name!r} has no parameter {name!r}; it has: {known}")
-        return self.function(workload, cluster, **parameters)
+        result = self.function(workload, cluster, **parameters)
+        if isinstance(result, Iterator):
+            *_, result = result
+        return result
 
 
 def partitioner_names() -> list[str]:

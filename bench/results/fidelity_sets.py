@@ -13,8 +13,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bench.errors import UserError
-from bench.experiments import Scalar, canonical, read_profile, read_workload
+from bench.experiments import canonical, read_profile, read_workload
 from bench.files import FileModel, load_yaml, read_text
+from bench.partitioners.parameters import Scalar
 from bench.results.output import write_text
 from bench.results.published import PUBLISHED
 

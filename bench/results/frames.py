@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from bench.results.repeats import SEED
+
 CONVENTIONAL = ("layer-wise", "input-wise", "gate-wise")
 """The baselines that DAC 2020 calls conventional."""
 
@@ -33,17 +35,18 @@ PIPELINED_SUFFIX = " + pipelining"
 
 
 def prepare(frame: pd.DataFrame) -> pd.DataFrame:
-    """A copy with three columns more: ``solved``, ``pipelined`` and ``strategy``.
+    """A copy with four columns more: ``solved``, ``pipelined``, ``seeded`` and ``strategy``.
 
     ``solved``: partitioner and harness both succeeded and there is a latency.
-    ``pipelined``: the point asked for software pipelining. ``strategy``: the
-    partitioner's name with the parameters that tell it from its default.
+    ``pipelined``: the point asked for software pipelining. ``seeded``: it asked for a seed.
+    ``strategy``: the partitioner's name with the parameters that tell it from its default.
     """
     frame = frame.copy()
     solved = (frame["status"] == "ok") & (frame["termination"] == "none")
     frame["solved"] = solved & frame["latency_s"].notna()
     parsed = {text: json.loads(text or "{}") for text in frame["parameters"].unique()}
     frame["pipelined"] = [bool(parsed[text].get("software_pipelining")) for text in frame["parameters"]]
+    frame["seeded"] = [SEED in parsed[text] for text in frame["parameters"]]
     frame["strategy"] = [
         strategy_name(name, parsed[text])
         for name, text in zip(frame["partitioner"], frame["parameters"], strict=True)
@@ -52,12 +55,13 @@ def prepare(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def strategy_name(partitioner: str, parameters: dict[str, Any]) -> str:
-    """``row-wise``, ``row-wise + pipelining``, or with other parameters in brackets.
+    """``row-wise``, ``row-wise + pipelining``, or with other parameters in brackets; a seed makes no other.
 
     >>> strategy_name("row-wise", {"software_pipelining": True, "rounds": 3})
     'row-wise + pipelining (rounds=3)'
     """
-    others = {key: value for key, value in sorted(parameters.items()) if key != "software_pipelining"}
+    unnamed = ("software_pipelining", SEED)
+    others = {key: value for key, value in sorted(parameters.items()) if key not in unnamed}
     suffix = PIPELINED_SUFFIX if parameters.get("software_pipelining") else ""
     brackets = f" ({', '.join(f'{key}={value}' for key, value in others.items())})" if others else ""
     return partitioner + suffix + brackets

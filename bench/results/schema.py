@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
-"""History: 1, the first; 2, whether the plan computes the right numbers."""
+SCHEMA_VERSION = 3
+"""History: 1, the first; 2, whether the plan computes the right numbers; 3, who made it, and the budget."""
 
 STATUSES = ("ok", "unsupported", "error")
 """What the partitioner said: a plan, a refusal with its reason, or an exception."""
@@ -20,6 +20,7 @@ TERMINATIONS = (
     "invalid plan",
     "does not fit",
     "wrong numbers",
+    "misbehaved",
 )
 """What the harness did: nothing, or why it threw the point out."""
 
@@ -43,11 +44,12 @@ _FIELDS: list[pa.Field[Any]] = [
     pa.field("fpgas", pa.int64(), nullable=False),
     pa.field("partitioner", pa.string(), nullable=False),
     pa.field("parameters", pa.string(), nullable=False),  # JSON, sorted keys
+    pa.field("budget_s", pa.float64(), nullable=False),  # limit of the search for a plan
     pa.field("backend", pa.string(), nullable=False),  # "emulated"
     # how it ended
     pa.field("status", pa.string(), nullable=False),
     pa.field("termination", pa.string(), nullable=False),
-    pa.field("reason", pa.string(), nullable=False),  # "" when all is well
+    pa.field("reason", pa.string(), nullable=False),  # "" when all is well; else why not, or who was stopped
     # what came out; null where there is no result
     pa.field("latency_s", pa.float64()),
     pa.field("cycles", pa.int64()),
@@ -65,7 +67,10 @@ _FIELDS: list[pa.Field[Any]] = [
     pa.field("numerics_full_size", pa.bool_()),  # false: on a network of the same structure, scaled down
     # where it comes from
     pa.field("version", pa.string(), nullable=False),
-    pa.field("source_digest", pa.string(), nullable=False),
+    pa.field("source_digest", pa.string(), nullable=False),  # of all that the row depends on
+    pa.field("partitioner_version", pa.string(), nullable=False),  # "" where it has none
+    pa.field("partitioner_source", pa.string(), nullable=False),  # hash over its own files
+    pa.field("log", pa.string()),  # what a plug-in printed, in the folder of the outputs; null if built in
 ]
 
 SCHEMA = pa.schema(_FIELDS, metadata={"schema_version": str(SCHEMA_VERSION)})

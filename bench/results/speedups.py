@@ -14,6 +14,7 @@ from bench.results.frames import (
     single_latency,
     strategy_key,
 )
+from bench.results.repeats import merge_repeats
 
 Against = Literal["single", "conventional"]
 
@@ -27,7 +28,8 @@ def speedups(frame: pd.DataFrame, against: Against) -> pd.DataFrame:
     Against ``single``: one FPGA, same workload, profile and batch. Against
     ``conventional``: the fastest conventional partitioner at the same number of FPGAs on
     the same cluster; rows on one FPGA are left out. ``speedup`` is NaN where the row or
-    its baseline has no latency. The baselines themselves stay in.
+    its baseline has no latency. The baselines themselves stay in. Runs that differ in their seed alone
+    are one row, with their median (`bench.results.repeats`).
     """
     rows = frame.copy()
     if against == "single":
@@ -43,7 +45,7 @@ def speedups(frame: pd.DataFrame, against: Against) -> pd.DataFrame:
         rows["baseline"] = [pair[1] if pair else "" for pair in found]
     latency = rows["latency_s"].where(rows["solved"])
     rows["speedup"] = rows["baseline_latency_s"] / latency
-    return rows
+    return merge_repeats(rows, ["experiment", *POINT, "strategy"])
 
 
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
@@ -80,9 +82,9 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(records, columns=columns)
 
 
-def pivot(rows: pd.DataFrame) -> pd.DataFrame:
+def pivot(rows: pd.DataFrame, values: str = "speedup") -> pd.DataFrame:
     """Speed-ups with a row for each point and a column for each strategy, both sorted."""
-    wide = rows.pivot_table(index=POINT, columns="strategy", values="speedup", aggfunc="first", dropna=False)
+    wide = rows.pivot_table(index=POINT, columns="strategy", values=values, aggfunc="first", dropna=False)
     tried = rows.set_index(POINT).index.unique()
     wide = wide.reindex(index=tried).sort_index()
     names = sorted(rows["strategy"].unique(), key=strategy_key)

@@ -50,9 +50,13 @@ def all_results(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def failures(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows of a prepared frame without a result, with what the partitioner and the harness said."""
+    """Rows of a prepared frame without a result, with what the partitioner and the harness said.
+
+    Where a plug-in is among them, ``log`` names the file with what it printed.
+    """
     rows = frame[~frame["solved"]].sort_values(FAILURE_COLUMNS)
-    return rows[FAILURE_COLUMNS].drop_duplicates().reset_index(drop=True)
+    columns = [*FAILURE_COLUMNS, *(["log"] if rows["log"].notna().any() else [])]
+    return rows[columns].drop_duplicates().reset_index(drop=True)
 
 
 def failure_counts(table: pd.DataFrame) -> pd.DataFrame:
@@ -64,15 +68,24 @@ def failure_counts(table: pd.DataFrame) -> pd.DataFrame:
 def point_table(rows: pd.DataFrame) -> pd.DataFrame:
     """Speed-ups of one experiment: a row for each point, a column for each strategy.
 
-    Setup columns with one value throughout are left out, except workload and FPGA count.
+    Setup columns with one value throughout are left out, except workload and FPGA count. A strategy that
+    was repeated has its median, and two columns more: its least and its most.
     """
-    wide = pivot(rows).reset_index()
+    strategies = sorted((str(name) for name in rows["strategy"].unique()), key=strategy_key)
+    ends: dict[str, list[str]] = {}
+    wide = pivot(rows)
+    for name in strategies:
+        if (rows.loc[rows["strategy"] == name, "repeats"] > 1).any():
+            ends[name] = [f"{name}, least", f"{name}, most"]
+            for column, values in zip(ends[name], ("speedup_least", "speedup_most"), strict=True):
+                wide[column] = pivot(rows, values)[name]
+    wide = wide.reset_index()
     wide.columns.name = None
     keep = [
         column for column in SHOWN_POINT if column in ("workload", "fpgas") or len(wide[column].unique()) > 1
     ]
-    strategies = sorted((str(name) for name in rows["strategy"].unique()), key=strategy_key)
-    return wide.sort_values(SHOWN_POINT)[[*keep, *strategies]].reset_index(drop=True)
+    columns = [column for name in strategies for column in (name, *ends.get(name, []))]
+    return wide.sort_values(SHOWN_POINT)[[*keep, *columns]].reset_index(drop=True)
 
 
 def shown_summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.errors import UserError, unknown_name
 from bench.files import parse_yaml, read_text, shown
+from bench.installed import yaml_files
 from bench.workloads.build import build_workloads, single_layer
 from bench.workloads.check import check_workload
 from bench.workloads.model import Cell, Workload
@@ -17,6 +18,9 @@ from bench.workloads.schema import WorkloadFile
 MODELS = Path(__file__).resolve().parents[2] / "models"
 """The repository's workload files."""
 
+GROUP = "bench.workloads"
+"""Of the entry points by which packages offer workloads."""
+
 _SINGLE = re.compile(r"(lstm|gru|rnn|gemv)-(\d{1,9})-b(\d{1,9})-t(\d{1,9})")
 _ONNX = re.compile(r"(.+?\.onnx)(?::(.+))?")
 _IN_FILE = re.compile(r"(.+\.ya?ml)(?::(.+))?")
@@ -24,8 +28,17 @@ _CELLS: dict[str, Cell] = {"lstm": "lstm", "gru": "gru", "rnn": "rnn_tanh", "gem
 
 
 def workload_names(*, models: Path = MODELS) -> list[str]:
-    """All names of the catalogue, sorted; UserError if a file of it is wrong."""
-    return sorted(name for path in _files(models) for name in workloads_in_file(path))
+    """All names of the catalogue, and those that installed packages offer, sorted.
+
+    Raises UserError if a file is wrong, or two of them have a workload of the same name.
+    """
+    places: dict[str, str] = {}
+    for path, place in _files(models):
+        for name in workloads_in_file(path):
+            if name in places:
+                raise UserError(f"two workloads are called {name!r}: in {places[name]} and in {place}")
+            places[name] = place
+    return sorted(places)
 
 
 def load_workload(name_or_path: str, *, models: Path = MODELS) -> Workload:
@@ -55,7 +68,10 @@ def load_workload(name_or_path: str, *, models: Path = MODELS) -> Workload:
         return workload
     known: list[str] = []
     family = name_or_path.split("/", maxsplit=1)[0]
-    for path in sorted(_files(models), key=lambda path: path.stem != family):
+    files = _files(models)
+    if any(place != shown(path) for path, place in files):
+        workload_names(models=models)  # no two of a name
+    for path, _ in sorted(files, key=lambda file: file[0].stem != family):
         workloads = workloads_in_file(path)
         if name_or_path in workloads:
             return workloads[name_or_path]
@@ -90,8 +106,10 @@ def workloads_in_file(path: Path) -> dict[str, Workload]:
     return dict(_parse(shown(path), read_text(path)))
 
 
-def _files(models: Path) -> list[Path]:
-    return sorted(path for path in models.glob("*") if path.suffix in (".yaml", ".yml"))
+def _files(models: Path) -> list[tuple[Path, str]]:
+    """The catalogue's files, then those of installed packages, each with where it is for messages."""
+    own = sorted(path for path in models.glob("*") if path.suffix in (".yaml", ".yml"))
+    return [*((path, shown(path)) for path in own), *(yaml_files(GROUP) if models == MODELS else [])]
 
 
 @lru_cache(maxsize=64)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import shutil
 import signal
@@ -24,7 +25,7 @@ COPIED = ("Snakefile", "environment.yml", "bench", "config", "hw_profiles", "mod
 
 TABLES = ("summary_vs_single.csv", "summary_vs_conventional.csv", "numerics.csv", "failures.csv")
 
-UNSTABLE = ("version", "source_digest")
+UNSTABLE = ("version", "source_digest", "partitioner_version", "partitioner_source")
 """Columns that change with the sources although the results do not."""
 
 SMOKE = ("--config", "config=config/smoke.yaml", "out=out")
@@ -102,9 +103,23 @@ def shards_to_run(output: str) -> set[str]:
     }
 
 
+def add_plugin(folder: Path) -> None:
+    """Write a plug-in, and add it to the first experiment of the smoke configuration."""
+    plugin = "from bench.partitioners.row_wise import plan as rows\n__version__ = '7'\n"
+    plugin += "def plan(workload, cluster):\n    return rows(workload, cluster)\n"
+    (folder / "mine").mkdir()
+    (folder / "mine" / "mine.py").write_text(plugin, encoding="utf-8")
+    config = folder / "config" / "smoke.yaml"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace('["*"]', '["*", mine/mine.py]', 1), encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_smoke_configuration(copy: Path) -> None:
-    """A run that was interrupted resumes, gives the golden tables, and has nothing left to do."""
+    """A run that was interrupted resumes, gives the golden tables, and has nothing left to do.
+
+    A plug-in that is added to it is all that is evaluated then, and so is one that is edited.
+    """
     first = interrupt(copy)
     written = first.stat().st_mtime_ns
     run = snakemake(copy, "reproduce-all", *SMOKE)
@@ -125,10 +140,23 @@ def test_smoke_configuration(copy: Path) -> None:
 
     assert "Nothing to be done" in snakemake(copy, "-n", "reproduce-all", *SMOKE).stdout
 
-    with (copy / "bench" / "partitioners" / "row_wise.py").open("a", encoding="utf-8") as file:
-        file.write("# an edit\n")
-    dry = snakemake(copy, "-n", "reproduce-all", *SMOKE).stdout
-    assert shards_to_run(dry) == {"smoke--row-wise"}
+    add_plugin(copy)
+    dry = snakemake(copy, "-n", "reproduce-all", *SMOKE)
+    assert shards_to_run(dry.stdout) == {"smoke--mine"}, dry.stdout
+    kept = {path: path.stat().st_mtime_ns for path in (copy / "out" / "shards").iterdir()}
+    shard = snakemake(copy, "out/shards/smoke--mine.jsonl", *SMOKE)
+    assert shard.returncode == 0, shard.stdout
+    assert all(path.stat().st_mtime_ns == written for path, written in kept.items())
+    rows = [json.loads(line) for line in (copy / "out/shards/smoke--mine.jsonl").read_text().splitlines()]
+    assert len(rows) == 9
+    assert all((row["status"], row["partitioner_version"]) == ("ok", "7") for row in rows)
+    assert all((copy / "out" / row["log"]).exists() for row in rows)
+
+    for edited in ("mine/mine.py", "bench/partitioners/row_wise.py"):
+        with (copy / edited).open("a", encoding="utf-8") as file:
+            file.write("# an edit\n")
+    dry = snakemake(copy, "-n", "reproduce-all", *SMOKE)
+    assert shards_to_run(dry.stdout) == {"smoke--mine", "smoke--row-wise"}
 
 
 def test_dry_run_and_lint(copy: Path) -> None:

@@ -94,6 +94,7 @@ def make_row(
         "fpgas": fpgas,
         "partitioner": partitioner,
         "parameters": parameters,
+        "budget_s": 60.0,
         "backend": "emulated",
         "status": status,
         "termination": termination,
@@ -106,6 +107,9 @@ def make_row(
         "numerics_full_size": False if solved or termination == "wrong numbers" else None,
         "version": "0.1.0",
         "source_digest": "0" * 12,
+        "partitioner_version": "0.1.0",
+        "partitioner_source": "0" * 12,
+        "log": None,
     }
 
 

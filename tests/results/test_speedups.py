@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bench.results.frames import prepare, strategy_key, strategy_name
 from bench.results.speedups import geomean, speedups, summary
+from bench.results.tables import failures, point_table
 
 from .factory import make_row
 
@@ -89,3 +90,42 @@ def test_strategy_names_and_order() -> None:
         "full",
         "zigzag",
     ]
+
+
+def _seeded(latency_s: float, seed: int) -> dict[str, object]:
+    row = make_row(fpgas=2, partitioner="random", latency_s=latency_s)
+    return row | {"parameters": f'{{"seed":{seed}}}', "point_id": f"seed {seed}"}
+
+
+def test_repeated_runs_are_one_row_with_their_median() -> None:
+    """Seeds make no other strategy: the middle run stands for all, with the least and the most."""
+    runs = [_seeded(latency, seed) for seed, latency in enumerate((4.0, 1.0, 2.0))]
+    rows = speedups(_frame(make_row(latency_s=8.0), make_row(fpgas=2, partitioner="full"), *runs), "single")
+    (row,) = rows[rows["strategy"] == "random"].to_dict("records")
+    found = [row[name] for name in ("speedup_least", "speedup", "speedup_most", "repeats", "solved")]
+    assert found == [2.0, 4.0, 8.0, 3, True]
+    table = point_table(rows)
+    assert list(table.columns[-4:]) == ["full", "random", "random, least", "random, most"]
+    assert table.loc[table["fpgas"] == 2, "random, least"].tolist() == [2.0]
+    counted = summary(rows).set_index(["fpgas", "strategy"]).loc[(2, "random")]
+    assert (counted["n_ok"], counted["n"]) == (1, 1)
+
+
+@pytest.mark.parametrize(("failed", "median"), [(1, 2.0), (2, None), (3, None)])
+def test_failed_repeats_cannot_improve_a_median(failed: int, median: float | None) -> None:
+    """A run without a result counts as slower than any other."""
+    runs = [_seeded(float(seed + 2), seed) for seed in range(3)]
+    for run in runs[:failed]:
+        run |= {"termination": "timeout", "latency_s": None}
+    rows = speedups(_frame(make_row(latency_s=8.0), *runs), "single")
+    (row,) = rows[rows["strategy"] == "random"].to_dict("records")
+    assert row["speedup"] == median if median else np.isnan(row["speedup"])
+    assert row["solved"] == (median is not None)
+
+
+def test_failures_name_the_log_of_a_plug_in() -> None:
+    """The column is there where a plug-in has failed, and only there."""
+    built_in = make_row(partitioner="full", termination="timeout")
+    plugin = make_row(partitioner="greedy", termination="crash") | {"log": "logs/plugins/greedy/0.log"}
+    assert "log" not in failures(_frame(built_in))
+    assert failures(_frame(built_in, plugin))["log"].dropna().tolist() == ["logs/plugins/greedy/0.log"]

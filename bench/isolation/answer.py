@@ -1,0 +1,50 @@
+"""What comes back from a plug-in's process: plans as text, or why there are none."""
+
+from __future__ import annotations
+
+import json
+import operator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bench.plans.plan import Plan
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """A plan as JSON text, not read yet, and how many seconds after the start it came."""
+
+    seconds: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a plug-in has answered for one point.
+
+    ``status`` and ``termination`` are those of the row, ``reason`` says why there is no result, or that
+    the plug-in was stopped. The last plan is the answer; those before show how a search went on.
+    """
+
+    plans: tuple[HandedIn, ...] = ()
+    status: str = "ok"
+    termination: str = "none"
+    reason: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is nothing to emulate."""
+        return self.status != "ok" or self.termination != "none"
+
+
+def plan_text(plan: Plan) -> str:
+    """A plan as one line of JSON, of the form of a plan file without what the plan is for.
+
+    Raises TypeError for what is neither a number nor text.
+    """
+    return json.dumps(asdict(plan), default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    """Sets as sorted lists, whole numbers of other libraries as our own."""
+    return sorted(value) if isinstance(value, set | frozenset) else operator.index(value)

@@ -1,0 +1,137 @@
+"""The clean process that forks a child for each point, and survives it.
+
+It has imported what plans are made with, and runs no thread, so a fork is cheap and safe. It
+is started by `client`, reads a task a line from its standard input, and answers each with a
+line of JSON that says how many bytes of plans follow. It ends when its input does.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench.experiments import Point, read_workload
+from bench.isolation.answer import Answer
+from bench.isolation.child import FILE_BYTES, Task, run_child
+from bench.isolation.processes import become_subreaper, end_children
+from bench.isolation.watch import watch
+
+GRACE_S = 0.25
+"""For processes that a plug-in has started and that are about to end by themselves."""
+
+LOG_KEPT = 64 * 2**10
+"""Bytes that stay of a log which went over its limit."""
+
+PRINTED_TOO_MUCH = f"printed more than {FILE_BYTES // 2**20} MiB"
+LEFT_BEHIND = "left a process behind, which was ended; wait for it before plan() returns"
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    tasks, answers = os.dup(0), os.dup(1)
+    os.dup2(2, 1)  # nothing that is printed by accident gets among the answers
+    _prepare()
+    become_subreaper()
+    _write(answers, b"ready\n")
+    waiting = b""
+    while True:
+        while b"\n" not in waiting:
+            read = os.read(tasks, 2**16)
+            if not read:
+                return
+            waiting += read
+        line, _, waiting = waiting.partition(b"\n")
+        try:
+            answer = serve(read_task(line), tasks)
+        except EOFError:  # whoever asked is gone; its child is ended by now
+            return
+        header = asdict(answer) | {"plans": [(one.seconds, len(one.text.encode())) for one in answer.plans]}
+        _write(
+            answers, json.dumps(header).encode() + b"\n" + b"".join(one.text.encode() for one in answer.plans)
+        )
+
+
+def _prepare() -> None:
+    """Import what partitioners use, and compile what a search emulates with."""
+    from bench.evaluate import emulated_cycles
+    from bench.hardware.files import load_profile, make_cluster, profile_names
+    from bench.partitioners import load_partitioner
+    from bench.workloads.catalogue import load_workload
+
+    workload = load_workload("lstm-8-b1-t2")
+    cluster = make_cluster(load_profile(profile_names()[0]), 1, "ring")
+    emulated_cycles(workload, cluster, load_partitioner("single").plan(workload, cluster))
+    gc.collect()
+    gc.freeze()  # what is never collected is never copied by a child
+
+
+def read_task(line: bytes) -> Task:
+    """A task from its line, with a new working directory."""
+    value: dict[str, Any] = json.loads(line)
+    folder = tempfile.mkdtemp(prefix="plugin-")
+    return Task(**value | {"point": Point(**value["point"]), "folder": folder})
+
+
+def serve(task: Task, tasks: int) -> Answer:
+    """Fork a child for the task, wait for its end, and leave nothing of it behind.
+
+    Raises EOFError if ``tasks``, where tasks come from, has ended.
+    """
+    read_workload(task.point.workload)  # here, so that the next child of this workload has it too
+    log = os.open(task.log, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+    mine, theirs = os.pipe()
+    try:
+        pid = os.fork()
+        if not pid:
+            run_child(task, theirs, log)
+        os.close(theirs)
+        answer = watch(pid, mine, tasks, task.seconds)
+        good = not answer.failed and not answer.reason
+        outlived = end_children(GRACE_S if good else 0.0, pid)
+        if _cut_log(log):
+            answer = Answer(answer.plans, answer.status, "misbehaved", PRINTED_TOO_MUCH)
+        elif good and outlived:
+            answer = Answer(answer.plans, "ok", "misbehaved", LEFT_BEHIND)
+        return answer
+    finally:
+        end_children()
+        os.close(mine)
+        os.close(log)
+        _remove(Path(task.folder))
+
+
+def _cut_log(log: int) -> bool:
+    """Shorten a log that went over its limit; whether it did."""
+    if os.fstat(log).st_size < FILE_BYTES:
+        return False
+    os.ftruncate(log, LOG_KEPT)
+    os.write(log, f"\n[{PRINTED_TOO_MUCH}; the rest is left out]\n".encode())
+    return True
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder, whatever its rights were set to."""
+    for root, _, _ in os.walk(folder):
+        with_rights = Path(root)
+        if not with_rights.is_symlink():
+            with_rights.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(number: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(number, left) :]
+
+
+if __name__ == "__main__":
+    sys.exit("started by bench.isolation.client")

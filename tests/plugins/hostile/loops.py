@@ -1,0 +1,13 @@
+"""Never ends."""
+
+from __future__ import annotations
+
+from bench.hardware.profile import Cluster
+from bench.plans.plan import Plan
+from bench.workloads.model import Workload
+
+
+def plan(workload: Workload, cluster: Cluster) -> Plan:
+    """Never ends."""
+    while True:
+        pass
