@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bench.experiments import expand, load_config
 from bench.partitioners.space import ALL, IDEAS
 from bench.results.ablation import ablation, acts, allowed
 from bench.results.claims import gather
@@ -95,6 +96,23 @@ def test_ideas_that_parameters_leave() -> None:
     assert allowed(json.dumps({"without": "+".join(IDEAS)})) == frozenset()
     assert allowed('{"only": "groups+parts"}') == {"groups", "parts"}
     assert allowed('{"without": "groups"}') == ALL - {"groups"}
+
+
+def test_the_configuration_runs_every_idea_that_applies() -> None:
+    """Each cell of the ablation has its base, and rows for each idea that changes its candidates."""
+    config = load_config(Path("config/default.yaml"))
+    cells: dict[tuple[str, int], set[frozenset[str]]] = {}
+    for experiment in config.experiments:
+        if experiment.name.startswith("ablation"):
+            for one in expand(experiment):
+                if one.partitioner == "full":
+                    cells.setdefault((one.workload, one.fpgas), set()).add(allowed(one.parameters))
+    assert len(cells) == 5
+    for (workload, fpgas), chosen in cells.items():
+        when = {idea: acts(idea, load_workload(workload), fpgas) for idea in IDEAS}
+        wanted = {frozenset({idea}) for idea in IDEAS if when[idea] == "alone"}
+        wanted |= {ALL - {idea} for idea in IDEAS if when[idea] != "no"}
+        assert wanted | {frozenset(), ALL} <= chosen, (workload, fpgas)
 
 
 def _found(*rows: dict[str, Any]) -> list[tuple[str, str]]:
