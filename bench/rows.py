@@ -82,7 +82,7 @@ def failure(
         "status": status,
         "termination": termination,
         "reason": reason,
-        **dict.fromkeys((*MEASURES, "bound_cycles")),
+        **dict.fromkeys((*MEASURES, "bound_cycles", "split_bound_cycles")),
         **_plan_columns(plan, numerics),
     }
 
@@ -104,7 +104,7 @@ def explain_point(
 ) -> tuple[Row, Plan | None, Timing | None]:
     """`evaluate_point`, with the plan and the timing themselves; no timing where numbers are wrong."""
     # numba is slow to import; listing and planning need none
-    from bench.bounds import lower_bound
+    from bench.bounds import lower_bound, split_by_rows
     from bench.evaluate import evaluate
     from bench.numerics.check import check_plan
 
@@ -148,7 +148,9 @@ def explain_point(
     reason = answer.reason if answer else ""
     row: Row = {"status": "ok", "termination": "none", "reason": reason, **_plan_columns(plan, numerics)}
     row.update({name: getattr(timing, name) for name in MEASURES})
-    row["bound_cycles"] = lower_bound(workload, cluster).cycles
+    bound = lower_bound(workload, cluster)
+    row["bound_cycles"] = bound.cycles
+    row["split_bound_cycles"] = bound.split_cycles if split_by_rows(plan, workload) else None
     return row, plan, timing
 
 

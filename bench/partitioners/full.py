@@ -31,16 +31,17 @@ def plan(workload: Workload, cluster: Cluster, *, only: str = "", without: str =
 
 def ideas(only: str, without: str) -> frozenset[str]:
     """The ideas that two such parameters leave; UserError for a name that is none."""
-    named = {
-        name: {idea.strip() for idea in text.split("+") if idea.strip()}
-        for name, text in (("only", only), ("without", without))
-    }
-    for name, chosen in named.items():
-        for idea in sorted(chosen - ALL):
-            raise UserError(f"full: {name}: {idea!r} is no idea of the search; there are: {', '.join(IDEAS)}")
-    if only == "nothing":
-        return frozenset()
-    return (frozenset(named["only"]) or ALL) - named["without"]
+    allowed = _named("only", only) if only else ALL
+    return allowed - _named("without", without)
+
+
+def _named(parameter: str, text: str) -> frozenset[str]:
+    named = frozenset(idea.strip() for idea in text.split("+") if idea.strip())
+    for idea in sorted(named - ALL):
+        raise UserError(
+            f"full: {parameter}: {idea!r} is no idea of the search; there are: {', '.join(IDEAS)}"
+        )
+    return named
 
 
 @lru_cache(maxsize=512)

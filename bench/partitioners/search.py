@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 
 from bench.errors import DoesNotFit, InvalidPlan
 from bench.evaluate import emulated_cycles
@@ -57,7 +58,8 @@ def search(workload: Workload, cluster: Cluster, ideas: frozenset[str] = ALL) ->
     small networks all of them, as far as floors allow a better time. The order is the same in each run.
     """
     first, *others = schedules(workload, ideas)
-    space = [*layouts(workload, cluster.fpgas, ideas), *uneven_layouts(workload, cluster, ideas)]
+    uneven = (uneven_layouts(workload, cluster, allowed) for allowed in (ideas, ideas - {"helpers"}))
+    space = dict.fromkeys(chain(layouts(workload, cluster.fpgas, ideas), *uneven))
     floors: dict[Layout, int] = {}
     for layout in space:
         with suppress(InvalidPlan):  # a ring that cards have no ports for

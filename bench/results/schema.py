@@ -54,6 +54,7 @@ _FIELDS: list[pa.Field[Any]] = [
     pa.field("latency_s", pa.float64()),
     pa.field("cycles", pa.int64()),
     pa.field("bound_cycles", pa.int64()),  # no plan on these devices takes fewer (docs/bounds.md)
+    pa.field("split_bound_cycles", pa.int64()),  # no plan split by rows does; null for plans that are not
     pa.field("cycles_per_step", pa.float64()),
     pa.field("utilization", pa.float64()),
     pa.field("communication_share", pa.float64()),

@@ -101,6 +101,7 @@ def make_row(
         "reason": reason,
         **{name: (value if solved else None) for name, value in numbers.items()},
         "bound_cycles": numbers["cycles"] // 2 if solved else None,
+        "split_bound_cycles": numbers["cycles"] * 2 // 3 if solved else None,
         "numerics": {"none": "exact" if status == "ok" else None, "wrong numbers": f"failed: {reason}"}.get(
             termination
         ),
