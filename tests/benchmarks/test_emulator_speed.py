@@ -96,6 +96,6 @@ def test_search(benchmark: BenchmarkFixture, name: str) -> None:
     """The whole search of `full` on 8 FPGAs, nothing remembered from searches before."""
     workload, cluster = load_workload(name), make_cluster(PROFILE, 8, "ring")
     plan = benchmark.pedantic(
-        full.plan, args=(workload, cluster), setup=full._search.cache_clear, rounds=3, warmup_rounds=1
+        full.plan, args=(workload, cluster), setup=full._finished.cache_clear, rounds=3, warmup_rounds=1
     )
     assert plan.partitioner == "full"

@@ -12,7 +12,7 @@ from bench.evaluate import emulated_cycles
 from bench.hardware import topology
 from bench.hardware.files import load_profile, make_cluster
 from bench.hardware.profile import Cluster
-from bench.partitioners.search import search, shortened
+from bench.partitioners.search import search
 from bench.partitioners.space import Candidate, Layout, Schedule, Split, build
 from bench.plans import cuts, lower, outline, ownership, setting, sums
 from bench.plans.plan import Plan
@@ -27,13 +27,12 @@ MANY = 1024
 
 @lru_cache
 def candidates(name: str) -> tuple[Workload, Cluster, list[Plan], list[int]]:
-    """What `full` emulates for a network on 8 FPGAs: shortened workload, cluster, plans, and their cycles."""
+    """What `full` emulates for a network on 8 FPGAs: workload, cluster, plans, and their cycles."""
     workload = load_workload(f"dac20/{name}")
     cluster = make_cluster(PROFILE, 8, "ring-bidirectional")
     *_, end = search(workload, cluster)
-    short = shortened(workload)
-    plans = [build(short, candidate) for candidate, _ in end.ranked]
-    return short, cluster, plans, [cycles for _, cycles in end.ranked]
+    plans = [build(workload, candidate) for candidate, _ in end.ranked]
+    return workload, cluster, plans, [cycles for _, cycles in end.ranked]
 
 
 def forget() -> None:
