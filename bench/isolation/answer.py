@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import operator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.plans.plan import Plan
+from bench.plans.plan import Block, Plan, VectorRange
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,13 @@ def plan_text(plan: Plan) -> str:
 
     Raises TypeError for what is neither a number nor text.
     """
-    return json.dumps(asdict(plan), default=_plain)
+    owned = {"blocks": _entries(plan.blocks), "vectors": _entries(plan.vectors)}
+    return json.dumps(asdict(plan) | owned, default=_plain)
+
+
+def _entries(values: Iterable[Any]) -> list[Any]:
+    """With the names of fields; what is no block or vector range is left for the reader to refuse."""
+    return [each._asdict() if isinstance(each, Block | VectorRange) else each for each in values]
 
 
 def _plain(value: Any) -> Any:
