@@ -10,8 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from bench.errors import UserError
 from bench.plans.cells import Product, cell_program, matrix_shape, stage_size
-from bench.plans.plan import Block, Plan, Range, VectorRange
+from bench.plans.collectives import COLLECTIVES
+from bench.plans.plan import ROUTES, Block, Plan, Range, VectorRange
 from bench.workloads.model import Layer, Workload, feedback_layers, phases
 
 T = TypeVar("T")
@@ -255,9 +257,12 @@ def assemble(
     groups: Sequence[Sequence[int]],
     *,
     software_pipelining: bool = False,
+    collective: str = ROUTES,
     notes: Iterable[str] = (),
 ) -> Plan:
-    """The plan made of the layers' ``shares``."""
+    """The plan made of the layers' ``shares``; UserError for an unknown ``collective``."""
+    if collective not in COLLECTIVES:
+        raise UserError(f"unknown collective {collective!r}; expected one of {', '.join(COLLECTIVES)}")
     shares = list(shares)
     return Plan(
         partitioner=name,
@@ -265,6 +270,7 @@ def assemble(
         vectors=tuple(vector for share in shares for vector in share.vectors),
         groups=tuple(tuple(group) for group in groups),
         software_pipelined=pipelinable(workload) if software_pipelining else frozenset(),
+        collective=collective,
         notes=tuple(notes),
     )
 

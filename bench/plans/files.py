@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from bench.files import FileModel, load_yaml
-from bench.plans.plan import Block, Plan, Range, Streaming, VectorRange
+from bench.plans.plan import ROUTES, Block, Plan, Range, Streaming, VectorRange
 
 if TYPE_CHECKING:
     from bench.experiments import Point
@@ -66,6 +66,7 @@ class PlanFile(FileModel):
     software_pipelined: list[str] = Field(default=[])
     streamed: list[StreamingEntry] = Field(default=[])
     wavefront: bool = False
+    collective: str = ROUTES
     notes: list[str] = Field(default=[])
 
     def plan(self) -> Plan:
@@ -80,6 +81,7 @@ class PlanFile(FileModel):
             software_pipelined=frozenset(self.software_pipelined),
             streamed=tuple(Streaming(s.layer, s.parts, s.ahead) for s in self.streamed),
             wavefront=self.wavefront,
+            collective=self.collective,
             notes=tuple(self.notes),
         )
 
@@ -104,6 +106,7 @@ def save_plan(path: Path, plan: Plan, point: Point) -> None:
         "software_pipelined": sorted(plan.software_pipelined),
         "streamed": [asdict(streaming) for streaming in plan.streamed],
         "wavefront": plan.wavefront,
+        **({} if plan.collective == ROUTES else {"collective": plan.collective}),
         "groups": plan.groups,
         "blocks": [block._asdict() for block in plan.blocks],
         "vectors": [vector._asdict() for vector in plan.vectors],

@@ -23,7 +23,7 @@ from bench.plans.layer import lower_layer
 from bench.plans.memory import memory_stall
 from bench.plans.outline import Outline, outline
 from bench.plans.ownership import index_plan
-from bench.plans.plan import Plan
+from bench.plans.plan import ROUTES, Plan
 from bench.plans.program import Program
 from bench.plans.setting import Order, Setting, machine
 from bench.workloads.model import EXTERNAL, Layer, Workload
@@ -115,6 +115,9 @@ def loop_bodies(plan: Plan, workload: Workload, cluster: Cluster, made: Bodies =
                 order=_order(layer.name, loop, plan),
                 streaming=streamed.get(layer.name),
             )
+            if plan.collective != ROUTES:
+                wanted = tuple(owned[name].needs[-1] if name in names else None for name in inputs)
+                setting = replace(setting, collective=plan.collective, wanted=wanted)
             if setting.streaming and setting.streaming[0] > 1:
                 parts, ahead = setting.streaming
                 setting = replace(setting, streaming=(min(parts, most_parts(setting)), ahead))

@@ -72,10 +72,11 @@ class Stream:
         if self._described is not None:
             self._described.append(partial(describe, *arguments))
 
-    def alias(self, key: Key, existing: Key, does: Operations) -> None:
-        """Let the instruction ``existing``, which may come later, make ``key`` too: it does more."""
+    def alias(self, key: Key, existing: Key, does: Operations | None = None) -> None:
+        """Let the instruction ``existing``, which may come later, make ``key`` too, and do more."""
         self._aliases[key] = existing
-        self._more[existing].append(does)
+        if does is not None:
+            self._more[existing].append(does)
 
     def knows(self, key: Key) -> bool:
         """Whether an instruction has this key already."""

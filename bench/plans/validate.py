@@ -9,6 +9,7 @@ from itertools import pairwise
 from bench.errors import InvalidPlan
 from bench.hardware.profile import Cluster
 from bench.plans.cells import cell_program, matrix_shape, stage_size
+from bench.plans.collectives import COLLECTIVES
 from bench.plans.outline import overlap
 from bench.plans.plan import Plan, Range
 from bench.workloads.model import Workload
@@ -21,7 +22,7 @@ def validate(plan: Plan, workload: Workload, cluster: Cluster) -> None:
 
     Refused: gaps; overlaps that are not replication (two devices may own the same block, not
     parts of it); unknown layers, matrices, stages or devices; blocks outside their matrix;
-    devices in no group or in two.
+    devices in no group or in two; unknown collectives.
     """
     _check_groups(plan, cluster)
     shapes = {
@@ -50,6 +51,8 @@ def validate(plan: Plan, workload: Workload, cluster: Cluster) -> None:
     if unknown:
         raise InvalidPlan(f"software_pipelined names no layer of {workload.name!r}: {sorted(unknown)}")
     _check_streaming(plan, workload)
+    if plan.collective not in COLLECTIVES:
+        raise InvalidPlan(f"collective is {plan.collective!r}; expected one of {', '.join(COLLECTIVES)}")
 
 
 def _check_streaming(plan: Plan, workload: Workload) -> None:
