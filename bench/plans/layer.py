@@ -283,12 +283,11 @@ class LayerLowering:
         does = partial(_finishes, stage.name, rows, terms)
         held = self._held(stage.name, device, rows)
         count = stage.chain + self._additions(stage, own, arrivals)
+        state = [n for operand in stage.state for n in self._stage_needs(operand, device, rows, 1)]
         if not count and self._rides(stage, rows, local):
-            self.stream.alias(held, local[-1][1], does)
+            self.stream.alias(held, local[-1][1], does, state)  # which the product itself may not need
             return
-        needs = [self.stream.need(arrival.key) for arrival in arrivals]
-        for operand in stage.state:
-            needs += self._stage_needs(operand, device, rows, 1)
+        needs = [self.stream.need(arrival.key) for arrival in arrivals] + state
         needs += [self.rules.newest(key, made == rows, stage) for made, key in local]
         ran = int(self.stream.knows(self.stream.keys["ahead", held]))
         total = max(count, 1)
