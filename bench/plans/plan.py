@@ -58,6 +58,14 @@ class Streaming:
     ahead: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of the network on ``devices`` of its own; it takes so many ``items`` of the batch."""
+
+    items: int
+    devices: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Plan:
     """An ownership map for one workload on one cluster.
@@ -69,7 +77,8 @@ class Plan:
     come after the stages of all layers, not of their own alone, so that layers which share
     devices hide each other's exchanges. ``collective`` (`bench.plans.collectives`) says how a
     stage's finished rows and its partial sums travel: along the topology's routes, or in rounds.
-    ``notes`` explain the plan to a reader.
+    ``copies``: data parallelism; each of them owns the whole network, and the batch is split over
+    them (none: all devices work on the whole batch). ``notes`` explain the plan to a reader.
     """
 
     partitioner: str
@@ -80,6 +89,7 @@ class Plan:
     streamed: tuple[Streaming, ...] = ()
     wavefront: bool = False
     collective: str = ROUTES
+    copies: tuple[Copy, ...] = ()
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -101,6 +111,8 @@ class Plan:
             value["wavefront"] = True
         if self.collective != ROUTES:
             value["collective"] = self.collective
+        if self.copies:
+            value["copies"] = [(copy.items, copy.devices) for copy in self.copies]
         if notes:
             value |= {"partitioner": self.partitioner, "notes": self.notes}
         return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -77,7 +77,7 @@ class Stream:
     def alias(
         self, key: Key, existing: Key, does: Operations | None = None, needs: Sequence[Need] = ()
     ) -> None:
-        """Let the instruction ``existing``, which may come later, make ``key`` too, with more to do and need."""
+        """Let the instruction ``existing``, which may come later, make ``key`` too: more to do and need."""
         self._aliases[key] = existing
         self._also[existing].extend(needs)
         if does is not None:
