@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.emulator.timing import Timing, cycles_of, time_program
+from bench.emulator.timing import Timing, count_cycles, cycles_of, time_program
 from bench.hardware.profile import Cluster
 from bench.hardware.topology import routes
 from bench.plans.lower import loop_bodies, lower
@@ -36,6 +36,8 @@ def emulated_cycles(workload: Workload, cluster: Cluster, plan: Plan) -> int:
     Raises DoesNotFit as `evaluate` does.
     """
     check_memory(plan, cluster)
+    if plan.copies:
+        return count_cycles(lower(plan, workload, cluster), cluster.profile.overlay)
     sizes = (cluster.fpgas, routes(cluster, plan.groups).servers, len(plan.groups))
     return cycles_of(
         (body.arrays for body in loop_bodies(plan, workload, cluster)), sizes, cluster.profile.overlay

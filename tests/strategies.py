@@ -13,6 +13,7 @@ from bench.hardware.profile import Cluster, LinkProfile, Overlay, Profile
 from bench.hardware.topology import PORTS, routes
 from bench.partitioners.build import pipelinable
 from bench.plans.cells import cell_program, matrix_shape, stage_size
+from bench.plans.collectives import COLLECTIVES
 from bench.plans.plan import Block, Plan, Streaming, VectorRange
 from bench.workloads.check import check_workload
 from bench.workloads.model import Combine, Input, Layer, Workload, feedback_layers
@@ -184,7 +185,7 @@ def streamings(draw: st.DrawFn, workload: Workload) -> tuple[Streaming, ...]:
 def plans(draw: st.DrawFn, workload: Workload, cluster: Cluster) -> Plan:
     """A valid plan with arbitrary rectangles on arbitrary devices, some of them replicated.
 
-    Its schedule is arbitrary as well: software pipelining, streaming of some layers, wavefront.
+    Its schedule is arbitrary as well: software pipelining, streaming of some layers, wavefront, collective.
     """
     device = st.integers(0, cluster.fpgas - 1)
     owners = st.sets(device, min_size=1, max_size=2)
@@ -211,6 +212,7 @@ def plans(draw: st.DrawFn, workload: Workload, cluster: Cluster) -> Plan:
         software_pipelined=pipelined,
         streamed=draw(streamings(workload)),
         wavefront=draw(st.booleans()),
+        collective=draw(st.sampled_from(COLLECTIVES)),
     )
 
 

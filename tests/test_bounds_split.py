@@ -19,7 +19,7 @@ from bench.hardware.files import load_profile, make_cluster
 from bench.hardware.profile import TOPOLOGIES, Cluster
 from bench.hardware.topology import Groups, Topology, routes
 from bench.partitioners import load_partitioner
-from bench.partitioners.build import assemble, own_rows, pipelinable
+from bench.partitioners.build import assemble, own_rows, pipelinable, share_batch
 from bench.plans.cells import cell_program, matrix_shape
 from bench.plans.plan import Block, Plan, Streaming, VectorRange
 from bench.plans.validate import validate
@@ -252,6 +252,14 @@ def test_other_splits_are_not_by_rows(other: str) -> None:
     workload, cluster = load_workload("dac20/lstm-1024"), make_cluster(PAPER, 4, "ring")
     assert not split_by_rows(load_partitioner(other).plan(workload, cluster), workload)
     assert split_by_rows(load_partitioner("row-wise").plan(workload, cluster), workload)
+
+
+def test_the_proofs_are_of_routes_and_of_the_whole_batch() -> None:
+    """Rows gathered by a collective, and rows in copies with a share of the batch, are outside the class."""
+    workload, cluster = load_workload("dac20/lstm-1024"), make_cluster(PAPER, 4, "ring")
+    plan = load_partitioner("row-wise").plan(workload, cluster)
+    assert not split_by_rows(replace(plan, collective="tree"), workload)
+    assert not split_by_rows(share_batch(plan, 2, 4, 2), workload)
 
 
 def test_a_loop_needs_the_same_owners_in_all_layers() -> None:

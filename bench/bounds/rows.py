@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from bench.plans.cells import Stage, cell_program, matrix_shape
-from bench.plans.plan import Plan, Range
+from bench.plans.plan import ROUTES, Plan, Range
 from bench.workloads.model import Layer, Workload, feedback_layers
 
 Piece = tuple[str, Range, int]
@@ -20,8 +20,11 @@ def split_by_rows(plan: Plan, workload: Workload) -> bool:
     matrices that multiply h or a stage, each in blocks of all columns; on a feedback loop of several
     layers, of those that multiply x or a stage, and layers of one size have the same owners. A stage
     before h may as well be made whole by each owner, which then has all its rows. All other matrices
-    may be anywhere, and so may a layer with a projection. ``plan`` must be valid.
+    may be anywhere, and so may a layer with a projection. What travels follows the routes, and there
+    are no copies. ``plan`` must be valid.
     """
+    if plan.collective != ROUTES or plan.copies:
+        return False
     loop = feedback_layers(workload)
     loop = loop if len(loop) > 1 else frozenset()
     layers = [layer for layer in workload.layers if layer.projection_size is None]

@@ -86,8 +86,7 @@ class _Run:
             if feed.producer != EXTERNAL and self.phase_of[feed.producer] != self.phase_of[layer.name]
         }
         self.order: Order
-        self.phase = self.n = self.iteration = self.step = 0
-        self.window = 0
+        self.phase = self.n = self.iteration = self.step = self.window = 0
         self.now: Instruction
 
     def _load(self) -> dict[Block, Array]:
@@ -257,7 +256,8 @@ class _Run:
             joined.append(Piece(a, b, self._here(rows), disjoint(does.into.sum, parts, self._broken)))
         layer = self.layers[does.into.layer]
         stage = next(p.stage for p in cell_program(layer).products if p.sum == does.into.sum)
-        self._open(self.now.device, does.into, stage_size(layer, stage), total).write(total, joined)
+        into = self._open(self.now.device, does.into, stage_size(layer, stage), total)
+        into.receive(total, joined, self._here(rows)[0])  # a device may add up the same for several owners
 
     def _move(self, does: Move) -> None:
         for what in does.carries:

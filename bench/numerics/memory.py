@@ -31,7 +31,7 @@ Contents = frozenset[tuple[str, Range]]
 class Piece:
     """A row range of a vector.
 
-    ``writers``: who wrote its present value; several, if it has been received more than once.
+    ``writers``: who wrote its present value; several, if it has been received, or added up, more than once.
     ``contents``: what it is the sum of (of a vector: nothing).
     """
 
@@ -69,7 +69,7 @@ class Held:
         self.pieces = [*left, *pieces, *right]
 
     def receive(self, values: Array, pieces: list[Piece], writer: Writer) -> None:
-        """Put what a message brings here; where the same is here already, it now has one writer more."""
+        """Put what a message or an addition brings here; what is here already now has one writer more."""
         arrived = []
         for piece in pieces:
             reached = piece.start

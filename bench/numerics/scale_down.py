@@ -9,13 +9,14 @@ there is right at full size, at a cost that does not grow with the size.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from itertools import pairwise
 
 from bench.plans.cells import cell_program, stage_size
+from bench.plans.collectives import pieces
 from bench.plans.outline import feeds
-from bench.plans.plan import Plan, Range
+from bench.plans.plan import ROUTES, Plan, Range
 from bench.workloads.model import EXTERNAL, Input, Layer, Workload
 
 KEPT = 2
@@ -93,6 +94,12 @@ def _cuts(plan: Plan, workload: Workload) -> dict[Space, set[int]]:
         cuts[_operand_space(layer, product.operand)].update(block.cols)
     for vector in plan.vectors:
         cuts[_stage_space(layers[vector.layer], vector.stage)].update(vector.rows)
+    owners = Counter((v.layer, v.stage, v.rows) for v in plan.vectors)
+    for (name, stage, rows), count in owners.items() if plan.collective != ROUTES else ():
+        # several owners add up a piece each
+        cuts[_stage_space(layers[name], stage)].update(
+            place for piece in pieces(rows, count) for place in piece
+        )
     same = [pair for layer in workload.layers for pair in _same_places(layer, layers)]
     before = -1
     while before != (before := sum(map(len, cuts.values()))):

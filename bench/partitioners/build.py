@@ -7,11 +7,13 @@ sum of those over the layers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from bench.errors import Unsupported, UserError
 from bench.plans.cells import Product, cell_program, matrix_shape, stage_size
-from bench.plans.plan import Block, Plan, Range, VectorRange
+from bench.plans.collectives import COLLECTIVES
+from bench.plans.plan import ROUTES, Block, Copy, Plan, Range, VectorRange
 from bench.workloads.model import Layer, Workload, feedback_layers, phases
 
 T = TypeVar("T")
@@ -255,9 +257,12 @@ def assemble(
     groups: Sequence[Sequence[int]],
     *,
     software_pipelining: bool = False,
+    collective: str = ROUTES,
     notes: Iterable[str] = (),
 ) -> Plan:
-    """The plan made of the layers' ``shares``."""
+    """The plan made of the layers' ``shares``; UserError for an unknown ``collective``."""
+    if collective not in COLLECTIVES:
+        raise UserError(f"unknown collective {collective!r}; expected one of {', '.join(COLLECTIVES)}")
     shares = list(shares)
     return Plan(
         partitioner=name,
@@ -265,7 +270,29 @@ def assemble(
         vectors=tuple(vector for share in shares for vector in share.vectors),
         groups=tuple(tuple(group) for group in groups),
         software_pipelined=pipelinable(workload) if software_pipelining else frozenset(),
+        collective=collective,
         notes=tuple(notes),
+    )
+
+
+def share_batch(plan: Plan, batch: int, fpgas: int, copies: int) -> Plan:
+    """``copies`` of ``plan``, which is for ``fpgas`` devices, side by side; each takes a share of the batch.
+
+    Copy n is on the devices from n * ``fpgas`` on. Raises Unsupported if there is not an item for each.
+    """
+    shares = split(batch, copies)
+    if len(shares) < copies:
+        raise Unsupported(f"a batch of {batch} has not an item for each of {copies} copies")
+    places = [n * fpgas for n in range(copies)]
+    return replace(
+        plan,
+        blocks=tuple(block._replace(device=block.device + at) for at in places for block in plan.blocks),
+        vectors=tuple(owned._replace(device=owned.device + at) for at in places for owned in plan.vectors),
+        groups=tuple(tuple(device + at for device in group) for at in places for group in plan.groups),
+        copies=tuple(
+            Copy(stop - start, tuple(range(at, at + fpgas)))
+            for at, (start, stop) in zip(places, shares, strict=True)
+        ),
     )
 
 

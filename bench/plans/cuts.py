@@ -10,8 +10,9 @@ from functools import lru_cache
 
 from bench.plans.cells import Product
 from bench.plans.outline import feeds, overlap
-from bench.plans.ownership import CACHED, Shards, Tile
-from bench.plans.plan import Range
+from bench.plans.ownership import CACHED, Needs, Shards, Tile
+from bench.plans.plan import ROUTES, Range
+from bench.plans.rounds import row_rounds
 from bench.plans.setting import Setting
 
 Columns = tuple[Range, ...]
@@ -39,37 +40,48 @@ class Cuts:
         return self._known[key]
 
     def _cut(self, operand: str, tile: Tile) -> list[Columns]:
-        by_hops: dict[int, list[Range]] = defaultdict(list)
-        for cols, hops in self._sources(operand, tile):
-            by_hops[hops].append(cols)
-        found = [by_hops[hops] for hops in sorted(by_hops)]
+        by_distance: dict[int, list[Range]] = defaultdict(list)
+        for cols, distance in self._sources(operand, tile):
+            by_distance[distance].append(cols)
+        found = [by_distance[distance] for distance in sorted(by_distance)]
         near = len(found) - self.parts + 1
         if near > 1:
             found = [[cols for ranges in found[:near] for cols in ranges], *found[near:]]
         return [_joined(ranges) for ranges in found]
 
     def _sources(self, operand: str, tile: Tile) -> Iterator[tuple[Range, int]]:
-        """Column ranges of a tile, each with the hops that its operand's rows travel to the device."""
+        """Column ranges of a tile, each with the hops (or rounds) that its operand's rows take to it."""
         setting = self._setting
         if operand != "x":
-            yield from self._shards(setting.shards[operand], tile.device, tile.cols, 0)
+            needs = setting.needs[operand]
+            yield from self._shards(setting.shards[operand], needs, tile.device, tile.cols, 0)
             return
-        for (feed, offset), source in zip(feeds(setting.layer), setting.sources, strict=True):
+        for number, (feed, offset) in enumerate(feeds(setting.layer)):
+            source = setting.sources[number]
             inside = overlap(tile.cols, (offset, offset + feed.size))
             if inside is None:
                 continue
             if source and setting.layer.input_terms == 1:
                 rows = inside[0] - offset, inside[1] - offset
-                yield from self._shards(source, tile.device, rows, offset)
+                wanted = setting.wanted[number] if setting.wanted else None
+                yield from self._shards(source, wanted, tile.device, rows, offset)
             else:
                 yield inside, 0
 
-    def _shards(self, shards: Shards, device: int, rows: Range, offset: int) -> Iterator[tuple[Range, int]]:
-        topology = self._setting.topology
+    def _shards(
+        self, shards: Shards, needs: Needs | None, device: int, rows: Range, offset: int
+    ) -> Iterator[tuple[Range, int]]:
+        topology, collective = self._setting.topology, self._setting.collective
+        rounds = None
+        if collective != ROUTES and needs is not None:
+            rounds = row_rounds(collective, shards, needs, topology)
         for shard, makers in shards.owners.items():
             if part := overlap(shard, rows):
-                nearest = topology.nearest(makers, device)
-                yield (part[0] + offset, part[1] + offset), topology.hops(nearest, device)
+                if rounds is None:
+                    distance = topology.hops(topology.nearest(makers, device), device)
+                else:
+                    distance = 0 if device in makers else rounds.number[device, shard]
+                yield (part[0] + offset, part[1] + offset), distance
 
 
 def most_parts(setting: Setting) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from bench.files import FileModel, load_yaml
-from bench.plans.plan import Block, Plan, Range, Streaming, VectorRange
+from bench.plans.plan import ROUTES, Block, Copy, Plan, Range, Streaming, VectorRange
 
 if TYPE_CHECKING:
     from bench.experiments import Point
@@ -49,6 +49,13 @@ class StreamingEntry(FileModel):
     ahead: Annotated[int, Field(ge=0, description="input products behind the first stage")] = 0
 
 
+class CopyEntry(FileModel):
+    """A copy of the network, and its share of the batch."""
+
+    items: Annotated[int, Field(gt=0, description="items of the batch that it takes")]
+    devices: list[Index]
+
+
 class PlanFile(FileModel):
     """An ownership map, and what it is a plan for."""
 
@@ -66,6 +73,8 @@ class PlanFile(FileModel):
     software_pipelined: list[str] = Field(default=[])
     streamed: list[StreamingEntry] = Field(default=[])
     wavefront: bool = False
+    collective: str = ROUTES
+    copies: list[CopyEntry] = Field(default=[])
     notes: list[str] = Field(default=[])
 
     def plan(self) -> Plan:
@@ -80,6 +89,8 @@ class PlanFile(FileModel):
             software_pipelined=frozenset(self.software_pipelined),
             streamed=tuple(Streaming(s.layer, s.parts, s.ahead) for s in self.streamed),
             wavefront=self.wavefront,
+            collective=self.collective,
+            copies=tuple(Copy(c.items, tuple(c.devices)) for c in self.copies),
             notes=tuple(self.notes),
         )
 
@@ -104,6 +115,8 @@ def save_plan(path: Path, plan: Plan, point: Point) -> None:
         "software_pipelined": sorted(plan.software_pipelined),
         "streamed": [asdict(streaming) for streaming in plan.streamed],
         "wavefront": plan.wavefront,
+        **({} if plan.collective == ROUTES else {"collective": plan.collective}),
+        **({"copies": [asdict(copy) for copy in plan.copies]} if plan.copies else {}),
         "groups": plan.groups,
         "blocks": [block._asdict() for block in plan.blocks],
         "vectors": [vector._asdict() for vector in plan.vectors],

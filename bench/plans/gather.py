@@ -14,23 +14,22 @@ from bench.plans.outline import overlap
 from bench.plans.ownership import Tile
 from bench.plans.plan import Range
 from bench.plans.program import Operations
+from bench.plans.reduction import StageSums
+from bench.plans.rounds import Collective
 from bench.plans.setting import Setting
 from bench.plans.stream import Key, Need, Stream
-from bench.plans.sums import Delivery, LayerSums, Part, Parts, Sums, completing, deliveries, elements
-from bench.plans.transfers import Exchange, carried_sums
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """Sums that come to a stage's owner: key of the message, what it brings, and whether it is partial.
-
-    ``early``: it was sent before the step began, and the step's products have added it.
-    """
-
-    key: Key
-    parts: Parts
-    partial: bool
-    early: bool = False
+from bench.plans.sums import (
+    Arrival,
+    Delivery,
+    LayerSums,
+    Part,
+    Parts,
+    Sums,
+    completing,
+    deliveries,
+    elements,
+)
+from bench.plans.transfers import Exchange, carried
 
 
 @dataclass(frozen=True)
@@ -76,17 +75,25 @@ class Gather:
         shards = setting.shards[stage.name]
         return deliveries(self._sums, stage.name, shards, setting.topology, only=only, without=without)
 
-    def late(self, stage: Stage) -> dict[Range, dict[int, tuple[Parts, list[Arrival]]]]:
-        """Send the sums of this step that others have made.
+    def late(
+        self, stage: Stage, collective: Collective | None = None
+    ) -> dict[Range, dict[int, tuple[Parts, list[Arrival]]]]:
+        """Send the sums of this step that others have made, by ``collective`` those that it can carry.
 
         Returns the stage's rows -> owner -> its own sums, and what arrives.
         """
-        return {
-            rows: self._late(stage, rows, delivery)
+        together = StageSums(collective, self._keys) if collective else None
+        found = {
+            rows: self._late(stage, rows, delivery, together)
             for rows, delivery in self._deliveries(stage, without=self.early).items()
         }
+        if together:
+            together.send(stage.name)
+        return found
 
-    def _late(self, stage: Stage, rows: Range, delivery: Delivery) -> dict[int, tuple[Parts, list[Arrival]]]:
+    def _late(
+        self, stage: Stage, rows: Range, delivery: Delivery, together: StageSums | None
+    ) -> dict[int, tuple[Parts, list[Arrival]]]:
         arrivals = {
             owner: [
                 Arrival(key, (part,), partial=True, early=True)
@@ -95,6 +102,8 @@ class Gather:
             ]
             for owner in delivery.local
         }
+        if together:
+            delivery = together.take(delivery, arrivals)
         for owner, senders in delivery.reduced.items():
             count = elements(next(iter(senders.values())))
             found = self._exchange.reduce(
@@ -103,7 +112,7 @@ class Gather:
                 {device: self._needs(device, parts) for device, parts in senders.items()},
                 self.bytes(count, partial=True),
                 f"{stage.name} partial sums",
-                partial(self._add, count, f"{stage.name} add"),
+                partial(self.add, count, f"{stage.name} add"),
             )
             arrivals[owner] += [Arrival(key, parts, partial=True) for key, parts in found]
         for message in self._messages(stage, rows, delivery):
@@ -120,13 +129,16 @@ class Gather:
 
     def _needs(self, device: int, parts: Parts) -> list[Need]:
         """What an instruction on ``device`` waits for that reads all of ``parts``."""
-        return [self._stream.need(key) for part in parts for _, key in completing(self._made, device, part)]
+        return [self._stream.need(key) for key in self._keys(device, parts)]
+
+    def _keys(self, device: int, parts: Parts) -> tuple[Key, ...]:
+        return tuple(key for part in parts for _, key in completing(self._made, device, part))
 
     def _send(self, message: Message, needs: Sequence[Need], lead: int) -> None:
         part = message.part
         size = self.bytes(elements((part,)), partial=message.partial)
         what = f"{message.stage.name} {'partial sums' if message.partial else 'gates'}"
-        does = partial(carried_sums, (part,))
+        does = partial(carried, (part,))
         self._exchange.multicast(message.device, message.arrivals, needs, size, what, does, lead)
 
     def send_early(self, made: Sums, lead: int, devices: frozenset[int] | None = None) -> None:
@@ -177,7 +189,7 @@ class Gather:
                 met |= _meets(product)
         return all(part.sum in met for arrival in arrivals for part in arrival.parts)
 
-    def _add(
+    def add(
         self,
         count: int,
         what: str,
@@ -186,6 +198,7 @@ class Gather:
         needs: list[Need],
         does: Operations,
     ) -> None:
+        """Append the vector instruction that adds up so many elements of sums."""
         self._emit.vector(key, device, count, needs, what, does)
 
     def bytes(self, count: int, *, partial: bool = False) -> int:

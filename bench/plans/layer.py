@@ -11,16 +11,17 @@ from bench.plans.cells import Product, Stage
 from bench.plans.core import CoreRules
 from bench.plans.cuts import Columns, Cuts
 from bench.plans.emit import Emitter, Slot
-from bench.plans.gather import Arrival, Gather
-from bench.plans.operations import Finish, Move, StageRows, SumInputs
+from bench.plans.gather import Gather
+from bench.plans.operations import Finish, SumInputs
 from bench.plans.outline import feeds, overlap, producer_rows
 from bench.plans.ownership import Tiling, consumers
-from bench.plans.plan import Range
+from bench.plans.plan import ROUTES, Range
 from bench.plans.program import Wait
+from bench.plans.rounds import Collective, Gathered, There, row_rounds
 from bench.plans.setting import Order, Setting
 from bench.plans.stream import Key, Need, Stream
-from bench.plans.sums import Made, Parts, Sums, complete, completing, layer_sums
-from bench.plans.transfers import Exchange
+from bench.plans.sums import Arrival, Made, Parts, Sums, complete, completing, layer_sums
+from bench.plans.transfers import Exchange, Rows, carried
 
 
 def lower_layer(setting: Setting, *, described: bool) -> Body:
@@ -68,6 +69,9 @@ class LayerLowering:
         self.early: Sums = defaultdict(list)
         self.cuts = Cuts(setting)
         self.gather = Gather(setting, self.sums, self.made, self.exchange, self.emit, self.stream)
+        self.collective: Collective | None = None
+        if setting.collective != ROUTES:
+            self.collective = Collective(setting, self.exchange, stream, self.gather.bytes, self.gather.add)
         self.others: frozenset[int] | None
         self.helpers, self.others = self._sides() if self.gather.early else (frozenset(), None)
         self.summed = False
@@ -261,12 +265,15 @@ class LayerLowering:
 
     def _stage(self, stage: Stage) -> None:
         """Gate sums to the stage's owners, its vector instructions, its rows to who needs them."""
-        gathered = self.gather.late(stage)
+        gathered = self.gather.late(stage, self.collective)
         self.exchange.send()
         for rows, by_owner in gathered.items():
             for device, (own, arrivals) in by_owner.items():
                 self._finish(stage, rows, device, own, arrivals)
-        self._distribute(stage)
+        if self.collective:
+            self._gather_rows(self.collective, stage)
+        else:
+            self._distribute(stage)
         self.exchange.send()
 
     def _finish(self, stage: Stage, rows: Range, device: int, own: Parts, arrivals: list[Arrival]) -> None:
@@ -276,12 +283,11 @@ class LayerLowering:
         does = partial(_finishes, stage.name, rows, terms)
         held = self._held(stage.name, device, rows)
         count = stage.chain + self._additions(stage, own, arrivals)
+        state = [n for operand in stage.state for n in self._stage_needs(operand, device, rows, 1)]
         if not count and self._rides(stage, rows, local):
-            self.stream.alias(held, local[-1][1], does)
+            self.stream.alias(held, local[-1][1], does, state)  # which the product itself may not need
             return
-        needs = [self.stream.need(arrival.key) for arrival in arrivals]
-        for operand in stage.state:
-            needs += self._stage_needs(operand, device, rows, 1)
+        needs = [self.stream.need(arrival.key) for arrival in arrivals] + state
         needs += [self.rules.newest(key, made == rows, stage) for made, key in local]
         ran = int(self.stream.knows(self.stream.keys["ahead", held]))
         total = max(count, 1)
@@ -317,7 +323,24 @@ class LayerLowering:
             arrivals = {device: self._held(name, device, rows) for device in devices}
             needs = (self.stream.need(self._held(name, owner, rows)),)
             size = self.gather.bytes(rows[1] - rows[0])
-            self.exchange.multicast(owner, arrivals, needs, size, name, partial(_carries, name, rows))
+            self.exchange.multicast(owner, arrivals, needs, size, name, partial(carried, (Rows(name, rows),)))
+
+    def _gather_rows(self, collective: Collective, stage: Stage) -> None:
+        """Send all finished rows by the plan's collective to each device that needs them."""
+        setting, name = self.setting, stage.name
+        travelling = row_rounds(
+            setting.collective, setting.shards[name], setting.needs[name], setting.topology
+        ).travelling
+        shards = [
+            Gathered(
+                (Rows(name, rows),),
+                {owner: There((self._held(name, owner, rows),)) for owner in owners},
+                readers,
+            )
+            for rows, owners, readers in travelling
+        ]
+        for (n, device), key in collective.gather(shards, name).items():
+            self.stream.alias(self._held(name, device, travelling[n][0]), key)
 
     # -- batch core --------------------------------------------------------------------
 
@@ -348,7 +371,3 @@ def _sums_inputs(cols: Columns, layer: str) -> tuple[SumInputs]:
 
 def _finishes(stage: str, rows: Range, terms: Parts, layer: str) -> tuple[Finish]:
     return (Finish(layer, stage, rows, tuple(part.of(layer) for part in terms)),)
-
-
-def _carries(stage: str, rows: Range, layer: str) -> tuple[Move]:
-    return (Move((StageRows(layer, stage, rows),)),)

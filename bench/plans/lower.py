@@ -18,12 +18,13 @@ from dataclasses import replace
 from bench.hardware.profile import Cluster
 from bench.hardware.topology import routes
 from bench.plans.body import Body, LoopBody, Placed, join
+from bench.plans.copies import part_of, side_by_side
 from bench.plans.cuts import most_parts
 from bench.plans.layer import lower_layer
 from bench.plans.memory import memory_stall
 from bench.plans.outline import Outline, outline
 from bench.plans.ownership import index_plan
-from bench.plans.plan import Plan
+from bench.plans.plan import ROUTES, Plan
 from bench.plans.program import Program
 from bench.plans.setting import Order, Setting, machine
 from bench.workloads.model import EXTERNAL, Layer, Workload
@@ -73,6 +74,9 @@ timed = Bodies(described=False)
 
 def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
     """The program that carries out ``plan``; the plan must be valid (`bench.plans.validate`)."""
+    if plan.copies:
+        parts = [part_of(copy, plan, workload) for copy in plan.copies]
+        return side_by_side([lower(*part, cluster) for part in parts], cluster.topology)
     bodies = loop_bodies(plan, workload, cluster, Bodies(described=True))
     servers = routes(cluster, plan.groups).servers
     return Program(tuple(body.phase() for body in bodies), cluster.fpgas, servers, len(plan.groups))
@@ -81,7 +85,7 @@ def lower(plan: Plan, workload: Workload, cluster: Cluster) -> Program:
 def loop_bodies(plan: Plan, workload: Workload, cluster: Cluster, made: Bodies = timed) -> list[LoopBody]:
     """The program's phases as far as timing needs them; with ``described`` bodies for more than that.
 
-    ``made``: the layer bodies that are known, and where others are put.
+    ``made``: the layer bodies that are known, and where others are put. ``plan`` has no copies.
     """
     topology = routes(cluster, plan.groups)
     of = outline(workload)
@@ -115,6 +119,9 @@ def loop_bodies(plan: Plan, workload: Workload, cluster: Cluster, made: Bodies =
                 order=_order(layer.name, loop, plan),
                 streaming=streamed.get(layer.name),
             )
+            if plan.collective != ROUTES:
+                wanted = tuple(owned[name].needs[-1] if name in names else None for name in inputs)
+                setting = replace(setting, collective=plan.collective, wanted=wanted)
             if setting.streaming and setting.streaming[0] > 1:
                 parts, ahead = setting.streaming
                 setting = replace(setting, streaming=(min(parts, most_parts(setting)), ahead))

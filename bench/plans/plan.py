@@ -16,6 +16,9 @@ from typing import NamedTuple
 Range = tuple[int, int]
 """A half-open range of rows or columns, (start, stop)."""
 
+ROUTES = "routes"
+"""No collective: what travels follows the tree of the topology's routes (`bench.plans.transfers`)."""
+
 
 class Block(NamedTuple):
     """A block of one matrix, owned by one device.
@@ -55,6 +58,14 @@ class Streaming:
     ahead: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A copy of the network on ``devices`` of its own; it takes so many ``items`` of the batch."""
+
+    items: int
+    devices: tuple[int, ...]
+
+
 @dataclass(frozen=True)
 class Plan:
     """An ownership map for one workload on one cluster.
@@ -64,7 +75,10 @@ class Plan:
     moved in front of this step's exchange. ``streamed``: layers whose exchanges overlap with
     the products that wait for them. ``wavefront``: in a phase, input products of the next step
     come after the stages of all layers, not of their own alone, so that layers which share
-    devices hide each other's exchanges. ``notes`` explain the plan to a reader.
+    devices hide each other's exchanges. ``collective`` (`bench.plans.collectives`) says how a
+    stage's finished rows and its partial sums travel: along the topology's routes, or in rounds.
+    ``copies``: data parallelism; each of them owns the whole network, and the batch is split over
+    them (none: all devices work on the whole batch). ``notes`` explain the plan to a reader.
     """
 
     partitioner: str
@@ -74,6 +88,8 @@ class Plan:
     software_pipelined: frozenset[str] = frozenset()
     streamed: tuple[Streaming, ...] = ()
     wavefront: bool = False
+    collective: str = ROUTES
+    copies: tuple[Copy, ...] = ()
     notes: tuple[str, ...] = ()
 
     @cached_property
@@ -93,6 +109,10 @@ class Plan:
             value["streamed"] = sorted((s.layer, s.parts, s.ahead) for s in self.streamed)
         if self.wavefront:
             value["wavefront"] = True
+        if self.collective != ROUTES:
+            value["collective"] = self.collective
+        if self.copies:
+            value["copies"] = [(copy.items, copy.devices) for copy in self.copies]
         if notes:
             value |= {"partitioner": self.partitioner, "notes": self.notes}
         return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -12,6 +12,7 @@ from bench.hardware.topology import Topology
 from bench.plans.cells import CellProgram, Product
 from bench.plans.outline import Shape
 from bench.plans.ownership import Needs, Owned, Shards, Tile, Tiling
+from bench.plans.plan import ROUTES
 from bench.workloads.model import Layer
 
 
@@ -54,7 +55,8 @@ class Setting:
 
     ``sources``: of each input, who makes it, if a layer does that advances through time with this one.
     ``stalls``: devices whose products slow down because weights stream in, and by what factor.
-    ``streaming``: its parts and input products ahead, if the layer is streamed.
+    ``streaming``: its parts and input products ahead, if the layer is streamed. ``collective``: how rows
+    and sums travel; unless along the routes, ``wanted``: who needs what of each of the sources.
     """
 
     shape: Shape
@@ -65,6 +67,8 @@ class Setting:
     stalls: tuple[tuple[int, float], ...]
     order: Order
     streaming: tuple[int, int] | None
+    collective: str = ROUTES
+    wanted: tuple[Needs | None, ...] = ()
 
     @property
     def layer(self) -> Layer:

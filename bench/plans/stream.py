@@ -50,6 +50,8 @@ class Stream:
         # key, steps back, kind of wait and cycles early of each need
         self._needs: list[tuple[Key, int, int, int]] = []
         self._aliases: dict[Key, Key] = {}
+        # what instructions need besides
+        self._also: dict[Key, list[Need]] = defaultdict(list)
         self._pause: int | None = None
 
     def need(self, key: Key, steps_back: int = 0, wait: int = Wait.ALL, early: int = 0) -> Need:
@@ -72,10 +74,14 @@ class Stream:
         if self._described is not None:
             self._described.append(partial(describe, *arguments))
 
-    def alias(self, key: Key, existing: Key, does: Operations) -> None:
-        """Let the instruction ``existing``, which may come later, make ``key`` too: it does more."""
+    def alias(
+        self, key: Key, existing: Key, does: Operations | None = None, needs: Sequence[Need] = ()
+    ) -> None:
+        """Let the instruction ``existing``, which may come later, make ``key`` too: more to do and need."""
         self._aliases[key] = existing
-        self._more[existing].append(does)
+        self._also[existing].extend(needs)
+        if does is not None:
+            self._more[existing].append(does)
 
     def knows(self, key: Key) -> bool:
         """Whether an instruction has this key already."""
@@ -93,6 +99,8 @@ class Stream:
         made[list(self._numbers)] = list(self._numbers.values())
         made[list(self._aliases)] = made[list(self._aliases.values())]
         made[[key for _, key in fed]] = range(size, size + len(fed))
+        for key, more in self._also.items():
+            self._used[self._numbers[key]] = (*self._used[self._numbers[key]], *more)
         used = np.fromiter(chain.from_iterable(self._used), np.int64)
         needs = np.empty((len(used), 5), dtype=np.int64)
         needs[:, 0] = np.repeat(np.arange(size), [len(each) for each in self._used])

@@ -51,6 +51,19 @@ def complete(made: Made, rows: Range, key: Key) -> None:
 
 
 @dataclass(frozen=True)
+class Arrival:
+    """Sums that come to a stage's owner: key of the message, what it brings, and whether it is partial.
+
+    ``early``: it was sent before the step began, and the step's products have added it.
+    """
+
+    key: Key
+    parts: Parts
+    partial: bool
+    early: bool = False
+
+
+@dataclass(frozen=True)
 class Delivery:
     """Sums over the same rows that devices must send to a stage's owners.
 
@@ -211,7 +224,7 @@ def _deliver(
             if owner in targets:
                 by_sender[sender] += (parts[n],)
                 complete |= not partial[n]
-        if len(by_sender) > 1 and not complete and _alike(by_sender.values()):
+        if len(by_sender) > 1 and not complete and alike(by_sender.values()):
             reduced[owner] = dict(sorted(by_sender.items()))
             for targets in wanted.values():
                 if owner in targets:
@@ -234,7 +247,7 @@ def elements(parts: Parts) -> int:
     return sum(part.rows[1] - part.rows[0] for part in parts)
 
 
-def _alike(senders: Iterable[Parts]) -> bool:
+def alike(senders: Iterable[Parts]) -> bool:
     """Whether all send the same rows of the same sums."""
     return len({tuple((part.sum, part.rows) for part in parts) for parts in senders}) == 1
 

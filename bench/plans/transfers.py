@@ -11,9 +11,11 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from bench.hardware.topology import Link
-from bench.plans.operations import AddSums, Move
+from bench.plans.operations import AddSums, Move, StageRows
+from bench.plans.plan import Range
 from bench.plans.program import Description, Fields, Operations, Start, Unit, timing
 from bench.plans.setting import Setting
 from bench.plans.stream import Key, Need, Stream
@@ -24,6 +26,21 @@ NO_GROUP = -1
 
 AddVector = Callable[[Key, int, list[Need], Operations], None]
 """Appends the vector instruction that adds what has arrived: its key, device, needs and what it does."""
+
+
+class Rows(NamedTuple):
+    """A row range of one of the layer's stages."""
+
+    stage: str
+    rows: Range
+
+    def of(self, layer: str) -> StageRows:
+        """The rows as a program names them."""
+        return StageRows(layer, self.stage, self.rows)
+
+
+Carried = tuple[Part | Rows, ...]
+"""What a message carries."""
 
 
 class Exchange:
@@ -96,8 +113,8 @@ class Exchange:
             own = [(needs[node], senders[node])] if node in senders else []
             out = own + [([self._stream.need(key)], parts) for key, parts in arrived[node]]
             if len(out) > 1 and node in self._group_of:
-                added, total = self._stream.new(), _total([parts for _, parts in out])
-                does = partial(_adds, [parts for _, parts in out], total)
+                added, total = self._stream.new(), add_up([parts for _, parts in out])
+                does = partial(adds, [parts for _, parts in out], total)
                 wait = [need for waits, _ in reversed(out) for need in waits]
                 self._collected.append((level[node], partial(add, added, node, wait, does)))
                 out = [([self._stream.need(added)], total)]
@@ -105,7 +122,7 @@ class Exchange:
             for wait, parts in out:
                 key = self._stream.new()
                 fields = self._fields(link, self._interval(size_bytes), level[node], 0, True)
-                message = (_message, link, what, size_bytes, partial(carried_sums, parts))
+                message = (_message, link, what, size_bytes, partial(carried, parts))
                 self._collected.append(
                     (level[node], partial(self._stream.append, key, wait, fields, *message))
                 )
@@ -113,19 +130,56 @@ class Exchange:
             level[link.destination] = max(level[link.destination], level[node] + 1)
         return arrived[owner]
 
+    def message(
+        self,
+        source: int,
+        target: int,
+        arrival: Key,
+        needs: Sequence[Need],
+        size_bytes: int,
+        what: str,
+        does: Operations,
+        level: int,
+        *,
+        inside: bool,
+        holds: bool,
+    ) -> int:
+        """One message along the route to ``target``, where it has the key ``arrival``.
+
+        ``level``: behind how many hops of this exchange it starts; returns that of its arrival.
+        ``inside``: as for a hop; ``holds``: for the first one.
+        """
+        interval = self._interval(size_bytes)
+        for number in self._topology.route(source, target):
+            link = self._topology.links[number]
+            key = arrival if link.destination == target else self._stream.new()
+            fields = self._fields(link, interval, level, 0, inside, holds=holds)
+            message = (_message, link, what, size_bytes, does)
+            self.collect(level, partial(self._stream.append, key, needs, fields, *message))
+            needs, holds = (self._stream.need(key),), False
+            level += 1
+        return level
+
+    def collect(self, level: int, append: Callable[[], None]) -> None:
+        """Let ``append`` add an instruction when what starts behind ``level`` hops is appended."""
+        self._collected.append((level, append))
+
     def send(self) -> None:
         """Append what was collected to the stream."""
         for _, append in sorted(self._collected, key=lambda item: item[0]):
             append()
         self._collected.clear()
 
-    def _fields(self, link: Link, interval: int, level: int, lead: int, inside: bool) -> Fields:
+    def _fields(
+        self, link: Link, interval: int, level: int, lead: int, inside: bool, *, holds: bool = False
+    ) -> Fields:
         """One hop; ``inside``: for the layer's own group, whose time step ends with it.
 
-        A message to another group holds the sender's step up until it has arrived one hop on.
+        A message to another group holds the sender's step up until it has arrived one hop on: the
+        first hop of an exchange, and any other that ``holds``.
         """
         group_of = self._group_of
-        sender = group_of.get(link.source, NO_GROUP) if inside or not level else NO_GROUP
+        sender = group_of.get(link.source, NO_GROUP) if inside or holds or not level else NO_GROUP
         receiver = group_of.get(link.destination, NO_GROUP) if inside else NO_GROUP
         latency = math.ceil(self._latency * link.latency_factor * self._per_ns)
         return (
@@ -143,19 +197,20 @@ def _message(link: Link, what: str, size_bytes: int, does: Operations, layer: st
     return Description(f"send {what}", link.source, link.destination, 0, size_bytes, None, does(layer))
 
 
-def carried_sums(parts: Parts, layer: str) -> tuple[Move]:
-    """What a message does that carries ``parts``."""
-    return (Move(tuple(part.of(layer) for part in parts)),)
+def carried(what: Carried, layer: str) -> tuple[Move]:
+    """What a message does that carries these rows."""
+    return (Move(tuple(rows.of(layer) for rows in what)),)
 
 
-def _adds(terms: list[Parts], total: Parts, layer: str) -> tuple[AddSums, ...]:
+def adds(terms: list[Parts], total: Parts, layer: str) -> tuple[AddSums, ...]:
+    """What an instruction does that adds ``terms`` up."""
     return tuple(
         AddSums(tuple(parts[n].of(layer) for parts in terms), part.of(layer).register)
         for n, part in enumerate(total)
     )
 
 
-def _total(terms: list[Parts]) -> Parts:
+def add_up(terms: list[Parts]) -> Parts:
     """The sums that adding ``terms``, which are alike, makes."""
     return tuple(
         Part(same[0].sum, tuple(sorted(origin for part in same for origin in part.origins)), same[0].rows)

@@ -9,6 +9,8 @@ from itertools import pairwise
 from bench.errors import InvalidPlan
 from bench.hardware.profile import Cluster
 from bench.plans.cells import cell_program, matrix_shape, stage_size
+from bench.plans.collectives import COLLECTIVES
+from bench.plans.copies import part_of
 from bench.plans.outline import overlap
 from bench.plans.plan import Plan, Range
 from bench.workloads.model import Workload
@@ -21,9 +23,18 @@ def validate(plan: Plan, workload: Workload, cluster: Cluster) -> None:
 
     Refused: gaps; overlaps that are not replication (two devices may own the same block, not
     parts of it); unknown layers, matrices, stages or devices; blocks outside their matrix;
-    devices in no group or in two.
+    devices in no group or in two; unknown collectives. Each copy is to be such a plan, on devices of
+    its own, and they must share the batch between them.
     """
     _check_groups(plan, cluster)
+    if plan.copies:
+        _check_copies(plan, workload)
+        for copy in plan.copies:
+            try:
+                validate(*part_of(copy, plan, workload), cluster)
+            except InvalidPlan as error:
+                raise InvalidPlan(f"copy on devices {_list(copy.devices)}: {error}") from None
+        return
     shapes = {
         (layer.name, product.matrix): matrix_shape(layer, product)
         for layer in workload.layers
@@ -50,6 +61,31 @@ def validate(plan: Plan, workload: Workload, cluster: Cluster) -> None:
     if unknown:
         raise InvalidPlan(f"software_pipelined names no layer of {workload.name!r}: {sorted(unknown)}")
     _check_streaming(plan, workload)
+    if plan.collective not in COLLECTIVES:
+        raise InvalidPlan(f"collective is {plan.collective!r}; expected one of {', '.join(COLLECTIVES)}")
+
+
+def _check_copies(plan: Plan, workload: Workload) -> None:
+    items = sum(copy.items for copy in plan.copies)
+    if items != workload.batch or min(copy.items for copy in plan.copies) < 1:
+        taken = ", ".join(str(copy.items) for copy in plan.copies)
+        raise InvalidPlan(
+            f"copies take {taken} items; expected 1 or more each, {workload.batch} in all: the batch"
+        )
+    members = Counter(device for copy in plan.copies for device in copy.devices)
+    for device, times in members.items():
+        if times > 1:
+            raise InvalidPlan(f"device {device} is in {times} copies; a device is in one")
+    for device in plan.devices:
+        if device not in members:
+            raise InvalidPlan(f"device {device} owns blocks and is in none of the plan's copies")
+    for group in plan.groups:
+        if not any(set(copy.devices).issuperset(group) for copy in plan.copies):
+            raise InvalidPlan(f"group {_list(group)} is not within one copy; copies work by themselves")
+
+
+def _list(devices: tuple[int, ...]) -> str:
+    return ", ".join(map(str, devices))
 
 
 def _check_streaming(plan: Plan, workload: Workload) -> None:

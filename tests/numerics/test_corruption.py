@@ -18,7 +18,7 @@ from bench.numerics.interpreter import interpret
 from bench.numerics.numbers import Numbers
 from bench.partitioners import load_partitioner
 from bench.plans.lower import lower
-from bench.plans.operations import AddSums, Finish, Move, Multiply, StageRows
+from bench.plans.operations import AddSums, Finish, Move, Multiply, Operation, StageRows, SumRows
 from bench.plans.outline import overlap
 from bench.plans.plan import Plan
 from bench.plans.program import Instruction, Phase, Program, Wait
@@ -370,46 +370,50 @@ def test_any_dropped_dependence_is_noticed(data: st.DataObject) -> None:
 
 
 def is_read(program: Program, move: Instruction, of: Network) -> bool:
-    """Whether what a message carries is read on the device that it goes to, and comes there by no other way.
+    """Whether any of what a message carries is read where it goes to, and gets there by no other way.
 
-    A device without anything but input products is told h only to know that a step has ended.
+    A device without anything but input products is told h only to know that a step has ended. On its
+    way to a partner in a collective a message may pass a device that has what it carries.
     """
     layers = {layer.name: layer for layer in of.workload.layers}
     (operation,) = move.does
     assert isinstance(operation, Move)
-    if not isinstance(operation.carries[0], StageRows):
-        return True  # sums are sent to be added
-    carried = operation.carries[0]
-    others = [i for p in program.phases for i in p.instructions if i != move]
-    arriving = [
-        what
-        for i in others
-        if i.to_device == move.to_device
-        for done in i.does
-        if isinstance(done, Move)
-        for what in done.carries
-    ]
-    if any(isinstance(what, StageRows) and overlapping(what, carried) for what in arriving):
-        return False
-    if carried.stage != "h":
-        return True
-    return (
-        any(
+    others = [i for p in program.phases for i in p.instructions if i is not move]
+    there = [what for i in others for done in i.does for what in put(done, i, move.to_device)]
+    here = [done for i in others if i.device == move.to_device for done in i.does]
+    for carried in operation.carries:
+        if any(overlapping(what, carried) for what in there):
+            continue
+        if isinstance(carried, SumRows) or carried.stage != "h":
+            return True  # sums are sent to be added, and other stages to be multiplied
+        multiplied = any(
             isinstance(done, Multiply)
             and done.layer == carried.layer
             and done.matrix.endswith(".h")
             and overlap(done.cols, carried.rows)
-            for i in others
-            if i.device == move.to_device
-            for done in i.does
+            for done in here
         )
-        and layers[carried.layer].steps > 1
-    )
+        if multiplied and layers[carried.layer].steps > 1:
+            return True
+    return False
 
 
-def overlapping(a: StageRows, b: StageRows) -> bool:
-    """Whether two messages carry some of the same rows."""
-    return (a.layer, a.stage) == (b.layer, b.stage) and bool(overlap(a.rows, b.rows))
+def put(done: Operation, by: Instruction, device: int) -> list[StageRows | SumRows]:
+    """What an operation of instruction ``by`` puts into the memory of ``device``."""
+    if isinstance(done, Move):
+        return list(done.carries) if by.to_device == device else []
+    if by.device != device:
+        return []
+    if isinstance(done, Multiply):
+        return [SumRows(done.into, done.rows)]
+    if isinstance(done, AddSums):
+        return [SumRows(done.into, done.terms[0].rows)]
+    return [StageRows(done.layer, done.stage, done.rows)] if isinstance(done, Finish) else []
+
+
+def overlapping(a: StageRows | SumRows, b: StageRows | SumRows) -> bool:
+    """Whether two messages carry some of the same rows of the same vector or sum."""
+    return replace(a, rows=(0, 0)) == replace(b, rows=(0, 0)) and bool(overlap(a.rows, b.rows))
 
 
 @settings(max_examples=200)

@@ -18,7 +18,7 @@ from bench.partitioners.build import assemble, own_rows, own_spread
 from bench.plans.files import read_plan, save_plan
 from bench.plans.lower import lower
 from bench.plans.operations import Multiply
-from bench.plans.plan import Plan, Range, Streaming
+from bench.plans.plan import Block, Plan, Range, Streaming, VectorRange
 from bench.plans.program import Instruction, Unit
 from bench.plans.validate import validate
 from bench.workloads.model import Input, Layer, Workload
@@ -292,3 +292,22 @@ def test_plan_files_keep_the_schedule(data: st.DataObject, tmp_path_factory: pyt
     path: Path = tmp_path_factory.mktemp("plan") / "plan.json"
     save_plan(path, plan, POINT)
     assert read_plan(path).plan() == plan
+
+
+def test_a_stage_within_a_product_waits_for_the_state_that_it_reads() -> None:
+    """A replica of a GRU's r * h, on a device with an input product alone, reads h: not too early."""
+    layers = (
+        Layer("bottom", "gru", 1, 1, 2, (Input("top", 1, delay=1),)),
+        Layer("top", "linear", 1, 1, 2, (Input("bottom", 1),)),
+    )
+    workload = Workload("decoder", layers)
+    whole = assemble(
+        "test", workload, [own_rows(layer, [0]) for layer in layers], [[0, 1]], software_pipelining=True
+    )
+    plan = replace(
+        whole,
+        blocks=(*whole.blocks, Block("bottom", "r.x", (0, 1), (0, 1), 1)),
+        vectors=(*whole.vectors, VectorRange("bottom", "rh", (0, 1), 1)),
+        streamed=(Streaming("bottom"),),
+    )
+    body(plan, workload, 2)
