@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bench.hardware.profile import Cluster
 from bench.partitioners.build import assemble, own_rows
-from bench.plans.plan import ROUTES, Plan
+from bench.plans.plan import Plan
 from bench.workloads.model import Workload
 
 
 def plan(
-    workload: Workload, cluster: Cluster, *, software_pipelining: bool = False, collective: str = ROUTES
+    workload: Workload, cluster: Cluster, *, software_pipelining: bool = False, collective: str = "routes"
 ) -> Plan:
     """Each matrix and vector in as many row blocks as there are devices.
 

@@ -65,7 +65,7 @@ def test_numbers_of_other_libraries_are_numbers(tmp_path: Path) -> None:
     from dataclasses import replace
     import numpy as np
     plan = row_wise.plan(workload, cluster)
-    return replace(plan, blocks=tuple(replace(b, device=np.int64(b.device)) for b in plan.blocks))
+    return replace(plan, blocks=tuple(b._replace(device=np.int64(b.device)) for b in plan.blocks))
     """
     answer = ask(tmp_path, write(tmp_path / "numbers.py", body))
     assert not answer.failed, answer.reason
