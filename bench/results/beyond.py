@@ -16,10 +16,10 @@ BEYOND_NOTE = (
     "published: the best speed-up over one FPGA that the paper has for the cell, software pipelining "
     "included; for Fig. 10 its row-wise bar times the gain of Fig. 12 where that is more, for h = 1024 "
     "Fig. 12's utilisations. ours: full on the same FPGAs and links, both directions of each ring link in "
-    "use. ratio: ours over published. over_bound: our cycles over those that no plan can beat; "
-    "over_split_bound: over those that no plan can beat that is split by rows, where ours is "
-    "(docs/bounds.md). over_conventional: over the fastest of layer-, input- and gate-wise on the same "
-    "devices and links."
+    "use, cards cabled as the plan's groups need within four ports. ratio: ours over published. "
+    "over_bound: our cycles over those that no plan can beat; over_split_bound: over those that no plan "
+    "can beat that is split by rows, where ours is (docs/bounds.md). over_conventional: over the fastest "
+    "of layer-, input- and gate-wise on the same devices and links."
 )
 
 COLUMNS = [
