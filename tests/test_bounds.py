@@ -16,6 +16,7 @@ from bench.evaluate import emulated_cycles
 from bench.hardware.files import load_profile, make_cluster
 from bench.hardware.profile import Cluster, Profile
 from bench.partitioners import load_partitioner, partitioner_names
+from bench.partitioners.build import share_batch
 from bench.plans.cells import cell_program, matrix_shape, stage_size
 from bench.plans.plan import Block, Plan, Streaming, VectorRange
 from bench.plans.validate import validate
@@ -67,6 +68,19 @@ def test_no_random_plan_beats_the_bound_on_other_overlays(name: str, data: st.Da
     cluster = Cluster(load_profile(name), data.draw(st.integers(1, 4)), "fully-connected")
     plan = data.draw(varied(workload, cluster))
     assert emulated_cycles(workload, cluster, plan) >= lower_bound(workload, cluster).cycles
+
+
+@pytest.mark.parametrize("copies", [1, 2, 4, 8])
+def test_copies_do_not_beat_the_bound(copies: int) -> None:
+    """A batch shared among copies of the network is no faster than the bound, which knows of copies."""
+    workload = load_workload("lstm-256-b8-t16")
+    cluster = Cluster(load_profile("s10-gx2800-dac20"), 8)
+    part = Cluster(load_profile("s10-gx2800-dac20"), 8 // copies)
+    alone = load_partitioner("row-wise").plan(workload, part)
+    plan = share_batch(alone, 8, 8 // copies, copies)
+    validate(plan, workload, cluster)
+    bound = lower_bound(workload, cluster).cycles
+    assert emulated_cycles(workload, cluster, plan) >= bound
 
 
 @pytest.mark.parametrize("topology", ["ring-bidirectional", "host-star"])

@@ -8,8 +8,9 @@ plans that are split by rows (`bench.bounds.rows.split_by_rows`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.bounds.limits import Limits, least_crossing
 from bench.bounds.memory import fewest_devices_for_memory
@@ -46,6 +47,14 @@ class Bound:
 def lower_bound(workload: Workload, cluster: Cluster) -> Bound:
     """The least cycles that any plan of ``workload`` can take on ``cluster``, and what binds."""
     limits = Limits(workload, cluster)
+    # of k copies one takes the k-th part of the batch or more, and leaves a device to each of the others
+    shared = [
+        Limits(
+            replace(workload, batch=math.ceil(workload.batch / copies)),
+            replace(cluster, fpgas=cluster.fpgas - copies + 1),
+        )
+        for copies in range(1, min(workload.batch, cluster.fpgas) + 1)
+    ]
     overlay = cluster.profile.overlay
     core = overlay.batch_core
     once = overlay.input_load_cycles
@@ -53,8 +62,9 @@ def lower_bound(workload: Workload, cluster: Cluster) -> Bound:
     works, recurrences, splits = [], [], []
     for layers in phases(workload):
         works.append(limits.work(layers))
-        recurrences.append(limits.recurrence(layers))
-        splits.append(max(works[-1], recurrences[-1], split_limit(layers, workload, cluster, limits)))
+        recurrences.append(min(each.recurrence(layers) for each in shared))
+        split = split_limit(layers, workload, cluster, limits)
+        splits.append(max(works[-1], limits.recurrence(layers), split))
     cycles = once + sum(map(max, works, recurrences))
     return Bound(
         cycles=cycles,
