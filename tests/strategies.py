@@ -9,8 +9,9 @@ from itertools import pairwise
 from hypothesis import strategies as st
 
 from bench.errors import InvalidPlan
+from bench.hardware.cables import PORTS
 from bench.hardware.profile import Cluster, LinkProfile, Overlay, Profile
-from bench.hardware.topology import PORTS, routes
+from bench.hardware.topology import routes
 from bench.partitioners.build import pipelinable
 from bench.plans.cells import cell_program, matrix_shape, stage_size
 from bench.plans.collectives import COLLECTIVES

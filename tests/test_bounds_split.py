@@ -15,9 +15,10 @@ from bench.bounds import lower_bound, split_by_rows
 from bench.bounds.split import NEIGHBOURS
 from bench.errors import InvalidPlan
 from bench.evaluate import emulated_cycles
+from bench.hardware.cables import Groups
 from bench.hardware.files import load_profile, make_cluster
 from bench.hardware.profile import TOPOLOGIES, Cluster
-from bench.hardware.topology import Groups, Topology, routes
+from bench.hardware.topology import Topology, routes
 from bench.partitioners import load_partitioner
 from bench.partitioners.build import assemble, own_rows, pipelinable, share_batch
 from bench.plans.cells import cell_program, matrix_shape

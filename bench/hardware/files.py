@@ -8,9 +8,9 @@ from pathlib import Path
 
 from bench.errors import UserError, unknown_name
 from bench.files import shown
+from bench.hardware.cables import torus_shape
 from bench.hardware.extends import read_whole
 from bench.hardware.profile import TOPOLOGIES, Cluster, LinkProfile, Profile
-from bench.hardware.topology import torus_shape
 from bench.installed import yaml_files
 
 HW_PROFILES = Path(__file__).resolve().parents[2] / "hw_profiles"

@@ -10,7 +10,8 @@ The rule of `ring`, in one place. The cards are cabled as the plan's device grou
 2. The devices of equal rank in consecutive groups are joined to a second ring, across the
    groups (rank modulo the group's size where sizes differ). If every group has one member
    this is simply the ring of all devices. With groups of equal size each card has four
-   neighbours at most, as many as it has ports (`PORTS`); a plan that needs more is refused.
+   neighbours at most, as many as it has ports (`PORTS` of `bench/hardware/cables.py`); a plan that
+   needs more is refused.
 3. A message within a group goes around the group's ring. A message to another group goes
    along the cross ring of its source's rank first, then around the destination's group.
 4. Links carry traffic in one direction, the group's order, as the DAC 2020 paper's cost
@@ -31,25 +32,19 @@ device is a group of its own.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from math import isqrt
 from typing import NamedTuple
 
 from bench.errors import InvalidPlan
+from bench.hardware.cables import Groups, Pair, cabled_hops, torus_shape, two_way_rings
 from bench.hardware.profile import Cluster
-
-PORTS = 4
-"""Cables that a card has room for: as many as a BittWare 520N."""
 
 HUB = -1
 """The id of the switch, or of the host, at an end of a link."""
-
-Groups = tuple[tuple[int, ...], ...]
-Pair = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +154,7 @@ class Topology:
     @cached_property
     def both_ways(self) -> bool:
         """Whether rings inside groups carry traffic in both directions (module text, point 4)."""
-        return self.name == "ring-bidirectional" or sum(len(group) > 2 for group in self.groups) > 1
+        return two_way_rings(self.name, self.groups)
 
     @cached_property
     def place(self) -> dict[int, Pair]:
@@ -240,28 +235,14 @@ def _cabled(name: str, fpgas: int, groups: Groups) -> Topology:
     _check(groups, fpgas)
     if not groups:
         groups = tuple((device,) for device in range(fpgas))
-    bare = Topology(name, fpgas, groups, ())
     if name == "host-star":
         # The host copies a message in and out again over the device's one PCIe slot.
         links = _hub_links(fpgas, shared=True)
     elif name == "switch":
         links = _hub_links(fpgas, shared=False)
     else:
-        pairs = dict.fromkeys(_PAIRS[name](bare))
-        if name == "ring":
-            _check_ports(pairs)
-        links = [Link(*pair, server) for server, pair in enumerate(pairs)]
+        links = [Link(*hop, server) for server, hop in enumerate(cabled_hops(name, fpgas, groups))]
     return Topology(name, fpgas, groups, tuple(links))
-
-
-def torus_shape(fpgas: int) -> Pair:
-    """The most square factorisation (rows, columns) of ``fpgas``, rows <= columns.
-
-    >>> torus_shape(8), torus_shape(16), torus_shape(7)
-    ((2, 4), (4, 4), (1, 7))
-    """
-    rows = next(rows for rows in range(isqrt(fpgas), 0, -1) if fpgas % rows == 0)
-    return rows, fpgas // rows
 
 
 def _check(groups: Groups, fpgas: int) -> None:
@@ -275,18 +256,6 @@ def _check(groups: Groups, fpgas: int) -> None:
             raise InvalidPlan(f"device {device} is in more than one group, or twice in one")
 
 
-def _check_ports(pairs: Iterable[Pair]) -> None:
-    cables: dict[int, set[int]] = defaultdict(set)
-    for source, destination in pairs:
-        cables[source].add(destination)
-        cables[destination].add(source)
-    for device, others in sorted(cables.items()):
-        if len(others) > PORTS:
-            raise InvalidPlan(
-                f"the plan's groups need {len(others)} cables at device {device}; a card has {PORTS} ports"
-            )
-
-
 # --- links -----------------------------------------------------------------------------
 
 
@@ -297,57 +266,6 @@ def _hub_links(fpgas: int, *, shared: bool) -> list[Link]:
         up, down = (device, device) if shared else (2 * device, 2 * device + 1)
         links += [Link(device, HUB, up, 0.0), Link(HUB, device, down)]
     return links
-
-
-def _ring_pairs(topology: Topology) -> list[Pair]:
-    groups = topology.groups
-    inside = [pair for group in groups for pair in _closed(group, topology.both_ways and len(group) > 2)]
-    across: list[Pair] = []
-    for rank in range(max(map(len, groups))):
-        across += _closed(tuple(group[rank % len(group)] for group in groups), False)
-    if topology.name == "ring":
-        return inside + across
-    return inside + _as_ports_allow(inside, across)
-
-
-def _as_ports_allow(cabled: Sequence[Pair], wanted: Sequence[Pair]) -> list[Pair]:
-    """Both directions of the cables that are wanted, in order, until their cards have no port left."""
-    cables: dict[int, set[int]] = defaultdict(set)
-    for a, b in cabled:
-        cables[a].add(b)
-        cables[b].add(a)
-    added: list[Pair] = []
-    for a, b in wanted:
-        if b in cables[a] or max(len(cables[a]), len(cables[b])) < PORTS:
-            added += [(a, b), (b, a)]
-            cables[a].add(b)
-            cables[b].add(a)
-    return added
-
-
-def _closed(ring: Sequence[int], both_ways: bool) -> list[Pair]:
-    """The hops around ``ring`` and, if ``both_ways``, back."""
-    if len(ring) < 2:
-        return []
-    ahead = list(zip(ring, (*ring[1:], ring[0]), strict=True))
-    return ahead + [(b, a) for a, b in ahead] if both_ways else ahead
-
-
-def _chain_pairs(topology: Topology) -> list[Pair]:
-    ahead = [(device, device + 1) for device in range(topology.fpgas - 1)]
-    return ahead + [(b, a) for a, b in ahead]
-
-
-def _torus_pairs(topology: Topology) -> list[Pair]:
-    rows, columns = torus_shape(topology.fpgas)
-    rings = [range(row * columns, (row + 1) * columns) for row in range(rows)]
-    rings += [range(column, topology.fpgas, columns) for column in range(columns)]
-    return [pair for ring in rings for pair in _closed(ring, True)]
-
-
-def _all_pairs(topology: Topology) -> list[Pair]:
-    devices = range(topology.fpgas)
-    return [(a, b) for a in devices for b in devices if a != b]
 
 
 # --- routes: the devices on the way ------------------------------------------------------
@@ -404,14 +322,6 @@ def _direct_way(topology: Topology, src: int, dst: int) -> tuple[int, ...]:
 def _hub_way(topology: Topology, src: int, dst: int) -> tuple[int, ...]:
     return (src, HUB, dst)
 
-
-_PAIRS: dict[str, Callable[[Topology], list[Pair]]] = {
-    "ring": _ring_pairs,
-    "ring-bidirectional": _ring_pairs,
-    "chain": _chain_pairs,
-    "torus-2d": _torus_pairs,
-    "fully-connected": _all_pairs,
-}
 
 _WAYS: dict[str, Callable[[Topology, int, int], tuple[int, ...]]] = {
     "ring": _ring_way,

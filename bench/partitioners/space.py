@@ -22,6 +22,7 @@ from bench.partitioners.build import (
 )
 from bench.plans.cells import cell_program
 from bench.plans.plan import Plan, Streaming
+from bench.workloads.describe import counted
 from bench.workloads.model import Layer, Workload, feedback_layers, phases
 
 IDEAS: Mapping[str, str] = {
@@ -115,7 +116,8 @@ class Layout:
 
     def __str__(self) -> str:
         if self.chunks:
-            return ", ".join(f"{n} layers on {s}" for n, s in zip(self.chunks, self.splits, strict=True))
+            parts = zip(self.chunks, self.splits, strict=True)
+            return ", ".join(f"{counted(layers, 'layer')} on {split}" for layers, split in parts)
         many = f"{len(self.splits)} groups of " if len(self.splits) > 1 else ""
         return f"{many}{self.splits[0]}"
 

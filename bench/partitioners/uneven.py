@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bench.hardware.profile import Cluster
 from bench.partitioners.floors import busy_cycles, layer_shape
-from bench.partitioners.space import ALL, Layout, Split, splits
+from bench.partitioners.space import ALL, LARGEST_GROUP, Layout, Split, splits
 from bench.workloads.model import Layer, Workload, feedback_layers, phases
 
 MOST_GROUPS = 8
@@ -88,7 +88,7 @@ def _halves(fpgas: int) -> list[int]:
 
 def _splits_by_size(workload: Workload, fpgas: int, ideas: frozenset[str]) -> dict[int, list[Split]]:
     found: dict[int, list[Split]] = {}
-    for split in splits(workload, min(fpgas, 16), ideas):
+    for split in splits(workload, min(fpgas, LARGEST_GROUP), ideas):
         if split.kind in ("rows", "spread", "reset"):
             found.setdefault(split.devices, []).append(split)
     return found

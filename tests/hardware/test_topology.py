@@ -10,9 +10,10 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from bench.errors import InvalidPlan
+from bench.hardware.cables import Groups, torus_shape
 from bench.hardware.files import load_profile
 from bench.hardware.profile import TOPOLOGIES, Cluster
-from bench.hardware.topology import HUB, Groups, Topology, routes, torus_shape
+from bench.hardware.topology import HUB, Topology, routes
 
 PROFILE = replace(load_profile("s10-gx2800-dac20"), network_ports=None)
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from bench.emulator.timing import count_cycles
 from bench.errors import InvalidPlan, Unsupported
 from bench.experiments import Point
+from bench.hardware.cables import PORTS
 from bench.hardware.profile import Cluster
-from bench.hardware.topology import PORTS
 from bench.numerics.check import make_network, verdict
 from bench.numerics.formats import load_format
 from bench.numerics.scale_down import scale_down
