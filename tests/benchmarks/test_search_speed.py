@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from bench.emulator.timing import cycles_of
 from bench.evaluate import emulated_cycles
 from bench.hardware import topology
 from bench.hardware.files import load_profile, make_cluster
@@ -56,6 +57,26 @@ def test_candidates(benchmark: BenchmarkFixture, name: str, known: bool) -> None
     forget()
     setup = None if known else forget
     assert benchmark.pedantic(evaluate_all, setup=setup, rounds=5, warmup_rounds=1) == cycles
+    if not benchmark.disabled:
+        benchmark.extra_info["candidates_per_second"] = round(len(plans) / benchmark.stats.stats.min)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_emulation(benchmark: BenchmarkFixture, name: str) -> None:
+    """The emulator alone: cycles of all candidates whose programs are there."""
+    workload, cluster, plans, cycles = candidates(name)
+    programs = [
+        (
+            [body.arrays for body in lower.loop_bodies(plan, workload, cluster)],
+            (cluster.fpgas, topology.routes(cluster, plan.groups).servers, len(plan.groups)),
+        )
+        for plan in plans
+    ]
+
+    def emulate_all() -> list[int]:
+        return [cycles_of(iter(bodies), sizes, PROFILE.overlay) for bodies, sizes in programs]
+
+    assert benchmark.pedantic(emulate_all, rounds=5, warmup_rounds=1) == cycles
     if not benchmark.disabled:
         benchmark.extra_info["candidates_per_second"] = round(len(plans) / benchmark.stats.stats.min)
 
