@@ -37,7 +37,7 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_SYSTEM_CERTS = true
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce test test-data lint bench torch field lock clean distclean
+.PHONY: help env reproduce test test-data lint bench docs torch field lock clean distclean
 # A half-made stamp would pass for a finished step.
 .DELETE_ON_ERROR:
 
@@ -45,6 +45,7 @@ help:
 	@echo 'make reproduce   run the whole evaluation: tables, figures, report, claims'
 	@echo 'make test        linters, types and all tests  (ARGS="-k name" is given to pytest)'
 	@echo 'make bench       time the benchmarks in tests/benchmarks'
+	@echo 'make docs        build the documentation site in reports/docs'
 	@echo 'make lint        linters and types only'
 	@echo 'make torch       add PyTorch, with which some tests compare  (not locked; TORCH=... picks the version)'
 	@echo 'make field       add METIS, Mt-KaHyPar and OR-Tools, which partitioners in examples/ need'
@@ -68,6 +69,10 @@ test-data: $(VENV)/.stamp
 
 bench: env
 	@$(RUN) python -m pytest tests/benchmarks --benchmark-enable --benchmark-only --benchmark-autosave $(ARGS)
+
+# The documentation as a site; the same pages are readable as they are in docs/.
+docs: env
+	@$(BIN)/python -m sphinx -q -W --keep-going docs reports/docs && echo 'reports/docs/index.html'
 
 lint: env
 	@$(BIN)/ruff check
@@ -120,7 +125,7 @@ lock: $(VENV)/.bootstrap
 clean:
 	@test ! -d reports || find reports -mindepth 1 -maxdepth 1 \
 	  ! -name published ! -name expected ! -name templates -exec rm -rf {} +
-	@rm -rf .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build dist
+	@rm -rf docs/reference .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build dist
 	@find . \( -name .venv -o -name .git \) -prune -o \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints -o -name '*.nb[ic]' \) -prune -exec rm -rf {} +
 
