@@ -132,6 +132,7 @@ rule figures:
     input:
         notebook="notebooks/{notebook}.ipynb",
         results=rules.collect.output,
+        tables=rules.tables.output,
         published=sorted(Path("reports/published").glob("*.csv")),
         fidelity="reports/expected/fidelity.yaml",
     output:
@@ -144,7 +145,8 @@ rule figures:
         out=f"{OUT}/figures",
         digest=report_digest(),
     shell:
-        "papermill --no-progress-bar -p results {input.results:q} -p out {params.out:q}"
+        "papermill --no-progress-bar -p results {input.results:q} -p tables {input.tables:q}"
+        " -p out {params.out:q}"
         " {input.notebook:q} {output:q} > {log:q} 2>&1"
 
 

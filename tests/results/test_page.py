@@ -124,21 +124,59 @@ def test_page_without_tables_or_claims(results: Path, tmp_path: Path) -> None:
     assert "Provenance" in page.build(page.Sources(results, tmp_path))
 
 
-@pytest.mark.parametrize("name", ["paper_figures", "fidelity", "deepbench", "large_rnns", "studies"])
-def test_notebooks_are_clean_and_run(name: str, results: Path, tmp_path: Path) -> None:
-    """Committed without outputs, parameters on top, and every code cell runs with others."""
+def code_cells(name: str) -> list[str]:
+    """The code of a notebook that is committed without outputs, its parameters first."""
     book = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
     cells = [cell for cell in book["cells"] if cell["cell_type"] == "code"]
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells)
     assert cells[0]["metadata"]["tags"] == ["parameters"]
+    return ["".join(cell["source"]) for cell in cells]
+
+
+@pytest.mark.parametrize("name", ["paper_figures", "fidelity", "deepbench", "large_rnns", "studies"])
+def test_notebooks_are_clean_and_run(name: str, results: Path, tmp_path: Path) -> None:
+    """Committed without outputs, parameters on top, and every code cell runs with others."""
+    parameters, *cells = code_cells(name)
     scope: dict[str, object] = {}
-    exec("".join(cells[0]["source"]), scope)
+    exec(parameters, scope)
     assert set(scope) >= {"results", "out"}
     scope |= {"results": str(results), "out": str(tmp_path)}
-    for cell in cells[1:-1]:  # the last one only shows the figures
-        exec("".join(cell["source"]), scope)
+    for cell in cells[:-1]:  # the last one only shows the figures
+        exec(cell, scope)
     assert scope["figures"]
     assert len(list(tmp_path.glob("*.svg"))) == len(scope["figures"])
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_figures_for_a_paper_come_from_committed_tables(
+    columns: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a run there are vector figures of a column's width, and a table for LaTeX."""
+    monkeypatch.chdir(NOTEBOOKS.parent)
+    parameters, *cells = code_cells("for_a_paper")
+    scope: dict[str, object] = {}
+    exec(parameters, scope)
+    scope |= {"out": str(tmp_path), "columns": columns}
+    for cell in (cells[0], cells[-1]):
+        exec(cell, scope)
+    assert {path.name for path in tmp_path.glob("*.pdf")} == {"print_beyond.pdf", "print_geomeans.pdf"}
+    points = {1: "252", 2: "518.4"}[columns]  # 72 an inch
+    for path in tmp_path.glob("*.pdf"):
+        assert f"/MediaBox [ 0 0 {points} ".encode() in path.read_bytes()
+        assert b"/FontFile2" in path.read_bytes()
+    assert r"\toprule" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["walkthrough", "own_partitioner"])
+def test_notebooks_that_teach_run(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each cell runs after those above it, and needs no results."""
+    monkeypatch.chdir(NOTEBOOKS.parent)
+    scope: dict[str, object] = {}
+    parameters, *cells = code_cells(name)
+    exec(parameters, scope)
+    for cell in cells:
+        exec(cell, scope)
+    assert scope["timing"]
 
 
 def test_provenance_names_no_host_or_user(tmp_path: Path, results: Path) -> None:

@@ -60,6 +60,14 @@ _STYLE: dict[Any, Any] = {
     "savefig.dpi": 160,
     "svg.hashsalt": "rnn-fpga-bench",
     "svg.fonttype": "path",
+    # Text stays text, its fonts embedded: what journals ask for.
+    "pdf.fonttype": 42,
+}
+
+_METADATA: dict[str, dict[str, None]] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
 }
 
 
@@ -84,9 +92,9 @@ def new_figure(
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write ``name``.svg and ``name``.png by rename, without dates or versions in them."""
+    """Write ``name``.svg, .pdf and .png by rename, without dates or versions in them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for kind, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
+    for kind, metadata in _METADATA.items():
         path = folder / f"{name}.{kind}"
         partial = path.with_name(path.name + ".partial")
         figure.savefig(partial, format=kind, metadata=metadata)
