@@ -26,4 +26,5 @@ def plan(workload: Workload, cluster: Cluster, *, software_pipelining: bool = Fa
     boards = [board for board, (start, stop) in enumerate(ranges) for _ in range(start, stop)]
     shares = [own_rows(layer, [board]) for layer, board in zip(workload.layers, boards, strict=True)]
     groups = [[board] for board in range(len(ranges))]
-    return assemble("fic_rnn", workload, shares, groups, software_pipelining=software_pipelining)
+    notes = [f"{len(workload.layers)} layers on {len(ranges)} of {cluster.fpgas} boards"]
+    return assemble("fic_rnn", workload, shares, groups, software_pipelining=software_pipelining, notes=notes)

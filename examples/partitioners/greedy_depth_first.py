@@ -51,7 +51,9 @@ def plan(workload: Workload, cluster: Cluster) -> Plan:
                 for block in blocks
                 if (block.layer, block.matrix) == (layer.name, last.matrix)
             ]
-    return Plan("greedy_depth_first", tuple(blocks), tuple(vectors), _groups(workload, cluster, blocks))
+    notes = (f"the weights fill {device + 1} of {cluster.fpgas} FPGAs",)
+    groups = _groups(workload, cluster, blocks)
+    return Plan("greedy_depth_first", tuple(blocks), tuple(vectors), groups, notes=notes)
 
 
 def _elements_a_device(workload: Workload, cluster: Cluster) -> int:

@@ -35,6 +35,7 @@ def plan(workload: Workload, cluster: Cluster, *, software_pipelining: bool = Fa
     devices = range(cluster.fpgas)
     shares = []
     by_columns: set[str] = set()
+    second: dict[str, None] = {}
     for layer in workload.layers:
         seconds = _second_matrices(layer)
         below = [feed.producer for feed in layer.inputs if not feed.delay]
@@ -42,7 +43,11 @@ def plan(workload: Workload, cluster: Cluster, *, software_pipelining: bool = Fa
             seconds = {product.matrix for product in cell_program(layer).products if product.operand == "x"}
             by_columns.add(layer.name)
         shares.append(_own(layer, devices, seconds))
-    return assemble("megatron", workload, shares, [devices], software_pipelining=software_pipelining)
+        second |= dict.fromkeys(sorted(seconds))
+    notes = [f"by columns: {', '.join(second) or 'nothing'}; all else by rows"]
+    return assemble(
+        "megatron", workload, shares, [devices], software_pipelining=software_pipelining, notes=notes
+    )
 
 
 def _second_matrices(layer: Layer) -> set[str]:

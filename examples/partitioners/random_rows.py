@@ -32,4 +32,5 @@ def plan(workload: Workload, cluster: Cluster, *, pieces: int = 0, seed: int = 0
             for rows in split(stage_size(layer, stage.name), pieces):
                 vectors.append(VectorRange(layer.name, stage.name, rows, draw.randrange(cluster.fpgas)))
     used = {block.device for block in blocks} | {vector.device for vector in vectors}
-    return Plan("random_rows", tuple(blocks), tuple(vectors), (tuple(sorted(used)),))
+    notes = (f"{pieces} row blocks of each matrix, drawn with seed {seed}",)
+    return Plan("random_rows", tuple(blocks), tuple(vectors), (tuple(sorted(used)),), notes=notes)
