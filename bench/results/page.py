@@ -17,6 +17,7 @@ from bench.results.beyond import BEYOND_NOTE
 from bench.results.frames import prepare
 from bench.results.numerics import ACCURACY_NOTE, NUMERICS_NOTE, by_experiment
 from bench.results.output import shown, write_text
+from bench.results.page_field import field_section, notes_section
 from bench.results.page_parts import Card, Part, Section, Sources, show
 from bench.results.page_studies import studies_section
 from bench.results.published import PUBLISHED
@@ -36,6 +37,8 @@ def build(sources: Sources) -> str:
         studies_section(sources),
         _sweep(sources, "deepbench", "DeepBench", "RNN problems of DeepBench's inference-server set."),
         _sweep(sources, "large", "Large RNNs", "Networks larger than one FPGA's on-chip memory."),
+        field_section(sources),
+        notes_section(sources),
         _speedups(sources),
         _numbers(sources),
         _failures(sources),

@@ -1,4 +1,4 @@
-"""Tables of what goes beyond the paper's experiments: scaling, sensitivity to links, ablation of the search.
+"""Tables of what goes beyond the paper's experiments: scaling, links, ablation, the field, notes of plans.
 
 Example: ``python -m bench.results.studies --results reports/results --out reports/tables``
 """
@@ -13,8 +13,10 @@ from pathlib import Path
 import pandas as pd
 
 from bench.results.ablation import ABLATION_NOTE, ablation
+from bench.results.field import FIELD_NOTE, field
 from bench.results.frames import prepare
 from bench.results.missed import MISSED_NOTE, missed
+from bench.results.notes import NOTES_NOTE, notes
 from bench.results.output import write_table
 from bench.results.scaling import SCALING_NOTE, scaling
 from bench.results.sensitivity import SENSITIVITY_NOTE, sensitivity
@@ -38,11 +40,17 @@ STUDIES = (
     Study("missed", "Plans that the full search misses", MISSED_NOTE, missed),
 )
 
+FIELD = Study("field", "Partitioners from the field", FIELD_NOTE, field)
+NOTES = Study("notes", "What the fastest plans say of themselves", NOTES_NOTE, notes)
+"""Like `FIELD`, with a section of its own on the page."""
+
+TABLES = (*STUDIES, FIELD, NOTES)
+
 
 def write_studies(results: Path, out: Path) -> None:
-    """Write the table of each of `STUDIES` under ``out``; without its experiments a table is empty."""
+    """Write the table of each study under ``out``; without its experiments a table is empty."""
     frame = prepare(read_results(results))
-    for study in STUDIES:
+    for study in TABLES:
         write_table(study.make(frame), out / study.name, title=study.title, note=study.note)
 
 
@@ -50,14 +58,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Command line: write the tables; returns 0."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.results.studies",
-        description="Scaling, sensitivity to links, ablation of the full search, and plans that it misses.",
+        description="Scaling, links, ablation of the search, partitioners from the field, notes of plans.",
         epilog="example: python -m bench.results.studies --results reports/results --out reports/tables",
     )
     parser.add_argument("--results", type=Path, default=Path("reports/results"), help="folder of *.parquet")
     parser.add_argument("--out", type=Path, default=Path("reports/tables"), help="folder to write to")
     arguments = parser.parse_args(argv)
     write_studies(arguments.results, arguments.out)
-    print(f"{len(STUDIES)} studies in {arguments.out}")
+    print(f"{len(TABLES)} studies in {arguments.out}")
     return 0
 
 

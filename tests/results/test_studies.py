@@ -19,7 +19,7 @@ from bench.results.missed import WAYS, Way, missed
 from bench.results.scaling import scaling
 from bench.results.sensitivity import sensitivity
 from bench.results.store import write_results
-from bench.results.studies import STUDIES, main
+from bench.results.studies import TABLES, main
 from bench.workloads.catalogue import load_workload
 
 from .factory import make_row, point, study_row, study_rows
@@ -164,6 +164,6 @@ def test_studies_are_written_and_empty_without_their_experiments(tmp_path: Path)
     out = tmp_path / "tables"
     assert main(["--results", str(tmp_path), "--out", str(out)]) == 0
     assert {path.name for path in out.iterdir()} == {
-        f"{study.name}.{kind}" for study in STUDIES for kind in ("csv", "md", "tex")
+        f"{study.name}.{kind}" for study in TABLES for kind in ("csv", "md", "tex")
     }
-    assert all(pd.read_csv(out / f"{study.name}.csv").empty for study in STUDIES)
+    assert all(pd.read_csv(out / f"{study.name}.csv").empty for study in TABLES)
