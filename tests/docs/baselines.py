@@ -1,94 +1,64 @@
 """The tables of docs/baselines.md: speed-ups of the partitioners in examples/, beside the shipped ones.
 
-``python -m tests.docs.baselines`` computes them anew, with what `make field` installs. They stand between
+``python -m tests.docs.baselines`` writes them again from the committed tables of the experiments called
+``field-*`` (or from those of a run: ``python -m tests.docs.baselines reports/tables``). They stand between
 comments that name them.
 """
 
 from __future__ import annotations
 
+import csv
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from functools import cache, partial
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from bench.errors import DoesNotFit, InvalidPlan, Unsupported
-from bench.evaluate import evaluate
-from bench.experiments import read_profile, read_workload
-from bench.hardware.files import make_cluster
-from bench.partitioners import load_partitioner
-from bench.plans.plan import Plan
-from bench.workloads.catalogue import workload_names
 from tests.docs.markdown import ROOT, read
-from tests.examples.loading import load_example
 
 PAGE = "docs/baselines.md"
-PROFILE = "s10-gx2800-dac20"
-Planner = Callable[..., Plan]
-Cell = tuple[str, int]
-"""A workload and a number of FPGAs."""
+COMMITTED = ROOT / "reports" / "expected" / "tables"
 
-SHIPPED = ("row-wise", "layer-wise", "full-dac20", "full")
-EXAMPLES: dict[str, tuple[str, dict[str, str]]] = {
-    "random": ("random_rows", {}),
-    "greedy": ("greedy_depth_first", {}),
-    "FiC-RNN": ("fic_rnn", {}),
-    "Megatron": ("megatron", {}),
-    "Alpa ILP": ("alpa_ilp", {}),
-    "PipeDream": ("pipedream", {}),
-    "METIS": ("graph_cut", {"tool": "metis"}),
-    "Mt-KaHyPar": ("graph_cut", {"tool": "mt-kahypar"}),
-    "METIS, unrolled": ("graph_cut", {"tool": "metis", "form": "unrolled"}),
-    "Mt-KaHyPar, unrolled": ("graph_cut", {"tool": "mt-kahypar", "form": "unrolled"}),
+SETS = ("stacks", "layers", "large")
+"""Names of the page's tables; ``field-<name>`` is the experiment."""
+
+SHIPPED = {name: name for name in ("row-wise", "layer-wise", "full-dac20", "full")}
+EXAMPLES = {
+    "random": "random-rows",
+    "greedy": "greedy-depth-first",
+    "FiC-RNN": "fic-rnn",
+    "Megatron": "megatron",
+    "Alpa ILP": "alpa-ilp",
+    "PipeDream": "pipedream",
+    "METIS": "graph-cut (form=folded, tool=metis)",
+    "Mt-KaHyPar": "graph-cut (form=folded, tool=mt-kahypar)",
+    "METIS, unrolled": "graph-cut (form=unrolled, tool=metis)",
+    "Mt-KaHyPar, unrolled": "graph-cut (form=unrolled, tool=mt-kahypar)",
 }
-"""Heading -> module of examples/partitioners, parameters."""
-
-STACKS = ("dac20/encoder-8", "dac20/decoder-8", "dac20/blstm-4", "dac20/blstm-pyramid-4")
-LAYERS = ("dac20/lstm-2048", "dac20/lstm-4096", "dac20/gru-2048", "dac20/gru-4096")
+HEADINGS = SHIPPED | EXAMPLES
+"""The page's heading -> the strategy in the results."""
 
 
-def cells() -> dict[str, list[Cell]]:
-    """The tables by name, each with its rows."""
-    large = [name for name in workload_names() if name.startswith("large/")]
-    return {
-        "stacks": [(name, fpgas) for name in STACKS for fpgas in (2, 4, 8)],
-        "layers": [(name, fpgas) for name in LAYERS for fpgas in (2, 4)],
-        "large": [(name, fpgas) for name in large for fpgas in (4, 8)],
-    }
+def source(name: str, tables: Path = COMMITTED) -> Path:
+    """The run's table behind the page's table ``name``."""
+    return tables / "vs_single" / f"field-{name}.csv"
 
 
-def planners() -> dict[str, Planner]:
-    """Heading -> the function that plans."""
-    found: dict[str, Planner] = {name: load_partitioner(name).plan for name in SHIPPED}
-    for heading, (name, parameters) in EXAMPLES.items():
-        found[heading] = partial(load_example(name).plan, **parameters)
-    return found
-
-
-@cache
-def single_cycles(workload: str) -> int:
-    """Cycles on one FPGA."""
-    graph, cluster = read_workload(workload), make_cluster(read_profile(PROFILE), 1, "ring")
-    return evaluate(graph, cluster, load_partitioner("single").plan(graph, cluster)).cycles
-
-
-def speedup(cell: Cell, planner: Planner) -> float | None:
-    """Over one FPGA, without software pipelining; None where there is no plan."""
-    graph, cluster = read_workload(cell[0]), make_cluster(read_profile(PROFILE), cell[1], "ring")
-    try:
-        return single_cycles(cell[0]) / evaluate(graph, cluster, planner(graph, cluster)).cycles
-    except (DoesNotFit, InvalidPlan, Unsupported):
-        return None
-
-
-def table(rows: Iterable[Cell], planners: Mapping[str, Planner]) -> str:
-    """Speed-ups as Markdown, the best of the examples in bold, and the geometric means."""
-    found = {cell: {name: speedup(cell, make) for name, make in planners.items()} for cell in rows}
-    lines = [f"| workload | FPGAs | {' | '.join(planners)} |", "| --- |" + " ---: |" * (len(planners) + 1)]
-    for (workload, fpgas), values in found.items():
-        lines.append(_line(workload.partition("/")[2], str(fpgas), values))
-    means = {name: _mean([values[name] for values in found.values()]) for name in planners}
+def table(path: Path) -> str:
+    """Speed-ups over one FPGA as Markdown, the best of the examples in bold, and the geometric means."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["fpgas"] != "1"]
+    lines = [f"| workload | FPGAs | {' | '.join(HEADINGS)} |", "| --- |" + " ---: |" * (len(HEADINGS) + 1)]
+    found = [{heading: _number(row[name]) for heading, name in HEADINGS.items()} for row in rows]
+    for row, values in zip(rows, found, strict=True):
+        lines.append(_line(row["workload"].partition("/")[2], row["fpgas"], values))
+    means = {heading: _mean([values[heading] for values in found]) for heading in HEADINGS}
     lines.append(_line("geometric mean", "", means))
     return "\n".join(lines) + "\n"
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
 
 
 def _line(workload: str, fpgas: str, values: Mapping[str, float | None]) -> str:
@@ -105,7 +75,7 @@ def _line(workload: str, fpgas: str, values: Mapping[str, float | None]) -> str:
     return f"| {workload} | {fpgas} | {' | '.join(text or '–' for text in marked)} |"
 
 
-def _mean(values: list[float | None]) -> float | None:
+def _mean(values: Sequence[float | None]) -> float | None:
     """The geometric mean; None where a value is missing."""
     known = [value for value in values if value]
     return math.prod(known) ** (1 / len(known)) if len(known) == len(values) else None
@@ -117,13 +87,13 @@ def replaced(text: str, name: str, content: str) -> str:
     return between.sub(lambda _: content, text)
 
 
-def main() -> None:
-    """Rewrite the tables of the page."""
+def main(arguments: Sequence[str]) -> None:
+    """Rewrite the tables of the page, from the folder named or the committed ones."""
     text = read(PAGE)
-    for name, rows in cells().items():
-        text = replaced(text, name, table(rows, planners()))
+    for name in SETS:
+        text = replaced(text, name, table(source(name, Path(*arguments) if arguments else COMMITTED)))
     (ROOT / PAGE).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
