@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -128,6 +130,35 @@ def test_conda_installs_the_same_lock(root: Path) -> None:
     """Both ways of installing take the same packages, by hash."""
     _, pip = _conda(root)
     assert pip == ["--require-hashes", "-r requirements.lock"]
+
+
+def test_tools_of_the_field_are_installed_alike(root: Path) -> None:
+    """`make field`, and who follows environment.yml, run pip with the same options on field.lock."""
+    command = re.compile(r"pip install (.*-r field\.lock)$", re.MULTILINE)
+    (ours,) = command.findall((root / "Makefile").read_text())
+    (theirs,) = command.findall((root / "environment.yml").read_text())
+    assert ours.split() == ["-qq", *theirs.split()]
+    assert {"--no-deps", "--require-hashes"} <= {*theirs.split()}
+
+
+def test_make_env_goes_on_without_the_tools_of_the_field(root: Path, tmp_path: Path) -> None:
+    """Where they cannot be installed, `make env` says what that means and succeeds; `make field` fails."""
+    venv = tmp_path / ".venv"
+    (venv / "bin").mkdir(parents=True)
+    python = venv / "bin" / "python"
+    python.write_text("#!/bin/sh\necho 'no matching distribution' >&2\nexit 1\n", encoding="utf-8")
+    python.chmod(0o755)
+    for name in ("Makefile", *LOCKS, "pyproject.toml"):
+        shutil.copy(root / name, tmp_path)
+    for name in (".bootstrap", ".stamp"):  # made last, so that nothing but the tools is missing
+        (venv / name).touch()
+    env, field = (
+        subprocess.run(["make", goal], cwd=tmp_path, text=True, capture_output=True, check=False)
+        for goal in ("env", "field")
+    )
+    assert env.returncode == 0
+    assert "will say `unsupported`; `make field` tries again" in env.stderr
+    assert field.returncode != 0
 
 
 def test_versions_agree(root: Path) -> None:
