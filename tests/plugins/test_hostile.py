@@ -131,24 +131,47 @@ def test_logs_are_kept_and_bounded(hostile_rows: tuple[Path, dict[str, Row]]) ->
     assert "the rest is left out" in logs["prints-a-gigabyte"].read_text(encoding="utf-8")
 
 
-def test_others_rows_are_the_same_bytes(tmp_path: Path) -> None:
-    """Rows of other partitioners do not depend on who else is in the configuration."""
-    written = []
-    for name, partitioners in {
-        "alone": "row-wise",
-        "crowded": f'row-wise, "{HOSTILE}/patches_numpy.py", "{HOSTILE}/exits_at_once.py"',
-    }.items():
-        folder = tmp_path / name
-        folder.mkdir()
-        config = configuration(folder, partitioners)
-        for shard in make_shards(config):
-            evaluate_shard(config, shard, folder / "shards" / f"{shard.name}.jsonl", lambda *_: None)
-        written.append({path.name: path.read_bytes() for path in (folder / "shards").iterdir()})
-    alone, crowded = written
-    assert list(alone) == ["all--row-wise.jsonl"]
-    assert {name: crowded[name] for name in alone} == alone
-    (row,) = read_lines(tmp_path / "crowded" / "shards" / "all--exits-at-once.jsonl")
-    assert row["partitioner"] == "exits-at-once"
-    assert row["log"] == f"logs/plugins/exits-at-once/{row['point_id']}.log"
-    assert (tmp_path / "crowded" / row["log"]).exists()
-    assert row["budget_s"] == 3.0
+TEN = (
+    "raises",
+    "loops",
+    "eats-memory",
+    "returns-nonsense",
+    "another-cluster",
+    "exits-at-once",
+    "deletes-folder",
+    "prints-a-gigabyte",
+    "leaves-a-child",
+    "patches-numpy",
+)
+"""One of each kind: what a run must survive as if they were not there."""
+
+
+def evaluate_all(folder: Path, partitioners: str) -> dict[str, bytes]:
+    """Every shard of a configuration, as a run writes them: name -> bytes."""
+    folder.mkdir()
+    config = configuration(folder, partitioners)
+    for shard in make_shards(config):
+        evaluate_shard(config, shard, folder / "shards" / f"{shard.name}.jsonl", lambda *_: None)
+    return {path.stem: path.read_bytes() for path in (folder / "shards").iterdir()}
+
+
+def test_others_rows_are_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ten hostile plug-ins in a configuration each has its one row, and all others are as without."""
+    resource_tracker.ensure_running()  # one for all of the tests' workers; it stays
+    monkeypatch.setenv(VARIABLE, tmp_path.name)
+    files = ", ".join(f'"{HOSTILE}/{name.replace("-", "_")}.py"' for name in TEN)
+    alone = evaluate_all(tmp_path / "alone", "row-wise")
+    crowded = evaluate_all(tmp_path / "crowded", f"{files}, row-wise")
+    assert list(alone) == ["all--row-wise"]
+    assert crowded.keys() == {"all--row-wise", *(f"all--{name}" for name in TEN)}
+    assert crowded["all--row-wise"] == alone["all--row-wise"]
+    for name in TEN:
+        rows = read_lines(tmp_path / "crowded" / "shards" / f"all--{name}.jsonl")
+        (row,) = [one for one in rows if one["partitioner"] == name]
+        assert (row["status"], row["termination"]) == ENDINGS[name][:2], row["reason"]
+        assert row["reason"].startswith(ENDINGS[name][2])
+        assert row["latency_s"] is None
+        assert row["log"] == f"logs/plugins/{name}/{row['point_id']}.log"
+        assert (tmp_path / "crowded" / row["log"]).exists()
+        assert row["budget_s"] == 3.0
+    assert not marked(tmp_path.name)
