@@ -21,9 +21,9 @@ def field_section(sources: Sources) -> Section | None:
         return None
     text = (
         "What others would do: graph cuts, pipelines, an integer program and simpler rules, each after its "
-        "paper (examples/partitioners), under the same referee. One whose tool is not installed has no result "
-        "and says so under Failures (make field). docs/baselines.md reads these tables: why cuts of the graph "
-        "fail on recurrence, where pipelines win, and what all of them leave to be had."
+        "paper (examples/partitioners), under the same referee. One whose tool is not installed has no "
+        "result and says so under Failures (make field). docs/baselines.md reads these tables: why cuts of "
+        "the graph fail on recurrence, where pipelines win, and what all of them leave to be had."
     )
     parts = [Part("Means", FIELD.note, table=show(table.astype({"first": "Int64"})))]
     links = [f"tables/{FIELD.name}.csv"]
