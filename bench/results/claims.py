@@ -28,6 +28,7 @@ from bench.results.paper import compare, winners
 from bench.results.published import PUBLISHED, read_figures
 from bench.results.series import emulated_rows
 from bench.results.store import read_results
+from bench.results.uninstalled import uninstalled
 
 EXPECTED = PUBLISHED.parent / "expected"
 """Committed expectations: claims.yaml and, under tables/, our own tables."""
@@ -102,6 +103,7 @@ def gather(results: Path, tables: Path, expected: Path = EXPECTED, published: Pa
         beyond=beyond(frame, figures),
         missed=missed(frame),
         faster_than_bound=_faster_than_bound(frame),
+        uninstalled=uninstalled(frame),
     )
 
 

@@ -15,6 +15,7 @@ from bench.files import FileModel
 from bench.results.missed import Way
 from bench.results.paper import share_within
 from bench.results.series import Emulated, Key, Point
+from bench.results.uninstalled import same_table
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Evidence:
     """`bench.results.missed.missed`."""
     faster_than_bound: int
     """Solved rows with fewer cycles than ``bound_cycles``."""
+    uninstalled: frozenset[str]
+    """`bench.results.uninstalled.uninstalled`."""
 
 
 class SpeedupRatio(FileModel):
@@ -227,7 +230,10 @@ class FullMisses(FileModel):
 
 
 class TablesDiffer(FileModel):
-    """Tables whose bytes differ from the committed ones (or that are missing on either side)."""
+    """Tables that differ from the committed ones (or that are missing on either side).
+
+    Bytes are compared; where strategies lacked a package, all that the tables say of the others.
+    """
 
     measure: Literal["tables that differ"]
     files: list[str] = Field(min_length=1)
@@ -235,7 +241,7 @@ class TablesDiffer(FileModel):
     def value(self, evidence: Evidence) -> float:
         """The number of such tables."""
         pairs = [(evidence.tables / name, evidence.expected / name) for name in self.files]
-        return float(sum(not _same_bytes(*pair) for pair in pairs))
+        return float(sum(not same_table(*pair, evidence.uninstalled) for pair in pairs))
 
 
 Measure = Annotated[
@@ -263,9 +269,3 @@ HOLDS: dict[Relation, Callable[[float, float, float], bool]] = {
     "at most": lambda got, expected, tolerance: got <= expected + tolerance + 1e-12,
 }
 """(got, expected, tolerance) to whether the claim holds; false for a NaN."""
-
-
-def _same_bytes(fresh: Path, committed: Path) -> bool:
-    if not fresh.is_file() or not committed.is_file():
-        return False
-    return fresh.read_bytes() == committed.read_bytes()
