@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.machinery import PathFinder
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.experiments import Config, Shard, accuracy_workloads, read_profile, read_workload
@@ -28,11 +31,12 @@ REGISTRY = "partitioners/__init__.py"
 
 
 def shard_digest(shard: Shard, config: Config) -> str:
-    """A hash over all that the shard's rows depend on: sources, limits, points and what they name.
+    """A hash over all that the shard's rows depend on: sources, tools, limits, points and what they name.
 
     Workloads and profiles count by value, so comments and layout of their files do not matter.
     """
     parts = [source_digest(shard.partitioner), repr(config.limits), repr(shard.entries)]
+    parts += tools(shard.partitioner)
     for point in shard.points:
         parts += [repr(read_workload(point.workload)), repr(read_profile(point.profile))]
     return hashlib.sha256("\n".join(dict.fromkeys(parts)).encode()).hexdigest()[:12]
@@ -54,6 +58,26 @@ def source_digest(partitioner: str) -> str:
     code = [path for path in source.files if path.suffix == ".py"]
     others = [path.resolve() for path in source.files if path.suffix != ".py"]
     return _content_hash([*sources([*(PACKAGE / root for root in roots), *code]), *others])
+
+
+def tools(partitioner: str) -> list[str]:
+    """The packages that a plug-in's files import, with their versions, or that they are missing.
+
+    So installing a tool re-runs the jobs that have gone without it. The suite's own packages are not
+    counted, nor are any for what is built in.
+    """
+    source = find_source(partitioner)
+    code = [path.resolve() for path in source.files if path.suffix == ".py"] if source.isolated else []
+    beside = {path.stem for path in code} | {path.parent.name for path in code} | {PACKAGE.name}
+    names = {name.partition(".")[0] for path in code for name in _imports(path, PACKAGE)}
+    return [f"{name} {_installed_version(name)}" for name in sorted(names - beside - sys.stdlib_module_names)]
+
+
+def _installed_version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "installed" if PathFinder.find_spec(package) else "missing"
 
 
 @cache
@@ -78,12 +102,17 @@ def sources(roots: Iterable[Path], package: Path = PACKAGE) -> tuple[Path, ...]:
 
 @cache
 def _imported(path: Path, package: Path) -> tuple[Path, ...]:
+    return tuple(file for name in _imports(path, package) for file in _files(name, package))
+
+
+def _imports(path: Path, package: Path) -> Iterator[str]:
+    """Dotted names that a file may load; none if it is not Python."""
     try:
         tree = ast.parse(path.read_bytes(), filename=path.name)
     except (SyntaxError, ValueError):  # a template in somebody's package
-        return ()
-    names = (name for node in ast.walk(tree) for name in _names(node, path, package))
-    return tuple(file for name in names for file in _files(name, package))
+        return
+    for node in ast.walk(tree):
+        yield from _names(node, path, package)
 
 
 def _names(node: ast.AST, path: Path, package: Path) -> Iterator[str]:

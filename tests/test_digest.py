@@ -112,3 +112,31 @@ def test_a_base_counts_for_what_extends_it(tmp_path: Path) -> None:
     overridden = "overlay:\n  input_load: {value: 9, unit: cycles, kind: own}\n"
     (tmp_path / "near.yaml").write_text(files["near.yaml"] + overridden, encoding="utf-8")
     assert now() not in (before, changed)
+
+
+def test_tools_of_a_plug_in_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Installing the package that a plug-in imports changes its jobs' digest; others' stay as they are."""
+    (tmp_path / "helper.py").write_text("import json\n", encoding="utf-8")
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "import math, helper\nfrom bench.plans.plan import Plan\n"
+        "def plan(workload, cluster):\n    from no_such_tool.deep import f\n    import pytest\n",
+        encoding="utf-8",
+    )
+    config = tmp_path / "mine.yaml"
+    config.write_text(
+        "experiments: [{name: a, workloads: [lstm-512-b1-t25], profiles: [s10-gx2800-dac20], fpgas: [2], "
+        f"partitioners: [{mine}]}}]\n",
+        encoding="utf-8",
+    )
+    loaded = load_config(config)
+    before = {shard.name: digest.shard_digest(shard, loaded) for shard in make_shards(loaded)}
+    assert digest.tools(str(mine)) == ["no_such_tool missing", f"pytest {pytest.__version__}"]
+    tool = tmp_path / "packages" / "no_such_tool"
+    tool.mkdir(parents=True)
+    (tool / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tool.parent)
+    after = {shard.name: digest.shard_digest(shard, loaded) for shard in make_shards(loaded)}
+    assert digest.tools(str(mine))[0] == "no_such_tool installed"
+    assert [name for name in before if before[name] != after[name]] == ["all--mine"]
+    assert digest.tools("full") == []
