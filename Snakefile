@@ -4,10 +4,15 @@
 #
 # snakemake reproduce-all                                     everything, into reports/
 # snakemake reproduce-all --config config=config/smoke.yaml out=smoke
+# snakemake reproduce-all -s SUITE/Snakefile --configfile mine.yaml     in a folder of one's own
+#
+# Paths in a configuration, and the output folder, are relative to the working directory; what is the
+# suite's own is found from anywhere.
 #
 # Snakemake does not see what a command imports, so each job has a digest as a parameter:
 # a hash over its points and over the modules their results depend on (bench/digest.py).
 # Editing a partitioner re-runs that partitioner's jobs, and what is made from all results.
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -17,19 +22,27 @@ from snakemake.utils import min_version
 
 min_version("9.20")
 sys.path.insert(0, workflow.basedir)
-# the interpreter that runs Snakemake runs the jobs, whether its environment is activated or not
-shell.prefix(f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+# The interpreter that runs Snakemake runs the jobs, whether its environment is activated or not, and on
+# this Snakefile's package; a user's bench/ or random.py in the working directory is not taken for one of ours.
+PATHS = os.pathsep.join(filter(None, [workflow.basedir, os.getenv("PYTHONPATH")]))
+shell.prefix(
+    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"
+    f" PYTHONPATH={shlex.quote(PATHS)} PYTHONSAFEPATH=1; "
+)
 
 from bench.digest import accuracy_digest, report_digest, shard_digest
 from bench.errors import UserError
 from bench.experiments import load_config, make_shards, notebooks
 
-CONFIG = config.get("config", "config/default.yaml")
+# relative, so that a run within the repository names its files as they are called there
+SUITE = Path(os.path.relpath(workflow.basedir))
+GIVEN = [os.path.relpath(path) for path in workflow.configfiles]
+CONFIG = config.get("config", GIVEN[-1] if GIVEN else "config/default.yaml")
 OUT = config.get("out", "reports")
 
 try:
     SETTINGS = load_config(Path(CONFIG))
-    NOTEBOOKS = notebooks(SETTINGS)
+    NOTEBOOKS = notebooks(SETTINGS, SUITE)
     SHARDS = {shard.name: shard for shard in make_shards(SETTINGS)}
 except UserError as error:
     raise WorkflowError(f"error: {error}")
@@ -107,8 +120,8 @@ rule tables:
     input:
         results=rules.collect.output,
         accuracy=rules.accuracy.output if SETTINGS.accuracy else [],
-        published=sorted(Path("reports/published").glob("*.csv")),
-        fidelity="reports/expected/fidelity.yaml",
+        published=sorted((SUITE / "reports/published").glob("*.csv")),
+        fidelity=SUITE / "reports/expected/fidelity.yaml",
     output:
         directory(f"{OUT}/tables"),
     log:
@@ -130,11 +143,11 @@ rule tables:
 # The executed copies hold paths of this machine: they stay in the output folder.
 rule figures:
     input:
-        notebook="notebooks/{notebook}.ipynb",
+        notebook=lambda wildcards: NOTEBOOKS[wildcards.notebook],
         results=rules.collect.output,
         tables=rules.tables.output,
-        published=sorted(Path("reports/published").glob("*.csv")),
-        fidelity="reports/expected/fidelity.yaml",
+        published=sorted((SUITE / "reports/published").glob("*.csv")),
+        fidelity=SUITE / "reports/expected/fidelity.yaml",
     output:
         f"{OUT}/notebooks/{{notebook}}.ipynb",
     log:
@@ -154,7 +167,9 @@ rule claims:
     input:
         results=rules.collect.output,
         tables=rules.tables.output,
-        expected=sorted(p for p in Path("reports/expected").rglob("*") if p.is_file()),
+        expected=sorted(
+            p for p in (SUITE / "reports/expected").rglob("*") if p.is_file()
+        ),
     output:
         f"{OUT}/claims.csv",
     log:
@@ -190,7 +205,7 @@ rule page:
         expand(rules.figures.output, notebook=NOTEBOOKS),
         rules.claims.output if SETTINGS.claims else [],
         results=rules.collect.output,
-        templates=sorted(Path("reports/templates").glob("*")),
+        templates=sorted((SUITE / "reports/templates").glob("*")),
     output:
         f"{OUT}/index.html",
     log:

@@ -311,11 +311,14 @@ def _matching(pattern: str, kind: str, names: list[str], problems: dict[str, Non
     return matches
 
 
-def notebooks(config: Config) -> dict[str, Path]:
-    """Name and file of each notebook of a configuration; UserError if an entry matches none."""
+def notebooks(config: Config, suite: Path) -> dict[str, Path]:
+    """Name and file of each notebook of a configuration; UserError if an entry matches none.
+
+    What the working directory does not have is looked for in ``suite``, the folder of the suite's own.
+    """
     found: dict[str, Path] = {}
     for pattern in config.notebooks:
-        files = sorted(Path().glob(pattern))
+        files = sorted(Path().glob(pattern)) or sorted(suite.glob(pattern))
         if not files:
             raise UserError(f"notebooks: no file matches {pattern!r}")
         found |= {file.stem: file for file in files}
