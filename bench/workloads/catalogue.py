@@ -28,7 +28,12 @@ _CELLS: dict[str, Cell] = {"lstm": "lstm", "gru": "gru", "rnn": "rnn_tanh", "gem
 
 
 def workload_names(*, models: Path = MODELS) -> list[str]:
-    """All names of the catalogue, and those that installed packages offer, sorted.
+    """All names of the catalogue, and those that installed packages offer, sorted; UserError as below."""
+    return sorted(workload_places(models=models))
+
+
+def workload_places(*, models: Path = MODELS) -> dict[str, str]:
+    """The same names, each with where it is for messages.
 
     Raises UserError if a file is wrong, or two of them have a workload of the same name.
     """
@@ -38,7 +43,7 @@ def workload_names(*, models: Path = MODELS) -> list[str]:
             if name in places:
                 raise UserError(f"two workloads are called {name!r}: in {places[name]} and in {place}")
             places[name] = place
-    return sorted(places)
+    return places
 
 
 def load_workload(name_or_path: str, *, models: Path = MODELS) -> Workload:

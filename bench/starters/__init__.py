@@ -1,0 +1,1 @@
+"""Starting points for partitioners, hardware profiles and workloads, written into a user's folder."""
