@@ -183,7 +183,8 @@ def _offered(one: Installed) -> Source:
 def _from_file(reference: str) -> Source:
     path = Path(reference)
     if not path.is_file():
-        raise UserError(f"partitioner {reference}: no such file")
+        where = "" if path.is_absolute() else "; a path is relative to the folder that the command runs in"
+        raise UserError(f"partitioner {reference}: no such file{where}")
     name = path.stem.replace("_", "-")
     _check_name(name, reference)
     return Source("file", name, reference, reference, _with_neighbours(path), path, path.stem)

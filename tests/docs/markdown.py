@@ -52,16 +52,25 @@ def read(page: str) -> str:
 
 def blocks(text: str, language: str) -> list[str]:
     """The contents of fenced code blocks of one language, in order."""
-    return [match[2] for match in _FENCED.finditer(text) if match[1] == language]
+    return [block for named, block in fenced(text) if named == language]
+
+
+def fenced(text: str) -> list[tuple[str, str]]:
+    """Language and contents of all fenced code blocks, in order."""
+    return [(match[1], match[2]) for match in _FENCED.finditer(text)]
+
+
+def commands(block: str) -> Iterator[Example]:
+    """The commands of one console block."""
+    for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield Example(command, output.rstrip())
 
 
 def examples(text: str, tool: str = "bench") -> Iterator[Example]:
     """The commands of console blocks that start with ``tool``."""
     for block in blocks(text, "console"):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            if command.split()[0] == tool:
-                yield Example(command, output.rstrip())
+        yield from (example for example in commands(block) if example.command.split()[0] == tool)
 
 
 def run(command: str) -> tuple[int, str]:

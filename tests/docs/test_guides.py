@@ -9,7 +9,6 @@ from typing import get_args
 
 import pytest
 
-from bench.cli_run import make_point
 from bench.evaluate import emulated_cycles, evaluate
 from bench.experiments import expand, load_config
 from bench.hardware.files import load_profile, make_cluster
@@ -17,9 +16,8 @@ from bench.hardware.profile import Overlay
 from bench.hardware.quantities import MatrixFormat, VectorFormat
 from bench.hardware.schema import OverlayFile, schema_text
 from bench.partitioners import build, load_partitioner
-from bench.partitioners.sources import find_source
 from bench.plans.cells import cell_program
-from bench.rows import make_plan
+from bench.starters.write import starting_point
 from bench.workloads.catalogue import load_workload
 from bench.workloads.model import Cell, Layer
 from bench.workloads.schema import LayerEntry
@@ -30,43 +28,23 @@ WORKLOAD = "docs/add-a-workload.md"
 PROFILE = "docs/add-a-profile.md"
 
 
-@pytest.fixture
-def newcomer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The page's file, where the page says, in a folder of its own; its path."""
-    workplace(tmp_path)
+def test_partitioner_in_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's lines for a configuration are taken in an experiment: five runs of the file."""
     monkeypatch.chdir(tmp_path)
-    text = read(PARTITIONER)
-    (code,) = blocks(text, "python")
-    path = re.search(r"here as `([\w/.]+)`", text)
-    assert path
-    Path(path[1]).parent.mkdir()
-    Path(path[1]).write_text(code, encoding="utf-8")
-    return path[1]
-
-
-def test_partitioner_runs(newcomer: str) -> None:
-    """The example splits LSTM-2048 over four FPGAs; its parameter keeps it on one."""
-    point = make_point("dac20/lstm-2048", ("s10-gx2800-dac20", "ring", None, None, 4), newcomer, [])
-    assert len(make_plan(point).devices) == 4
-    assert len(make_plan(replace(point, parameters='{"small":100000000}')).devices) == 1
-
-
-def test_partitioner_commands(newcomer: str) -> None:
-    """Every command of the page works."""
-    commands = [example.command for example in examples(read(PARTITIONER))]
-    assert len(commands) == 3
-    assert all(run(command)[0] == 0 for command in commands)
-
-
-def test_partitioner_in_a_configuration(newcomer: str, tmp_path: Path) -> None:
-    """The page's lines for a configuration are taken in an experiment: three runs of the file."""
-    (lines,) = blocks(read(PARTITIONER), "yaml")
+    text = starting_point("partitioner", "mine")[1]["mine.py"].replace("most:", "size:")
+    Path("mine.py").write_text(text, encoding="utf-8")
+    lines = next(block for block in blocks(read(PARTITIONER), "yaml") if "row-wise" in block)
     text = f"experiments:\n  - name: mine\n    workloads: [lstm-64-b1-t5]\n    fpgas: [2]\n{lines}"
     config = tmp_path / "mine.yaml"
     config.write_text(text + "    profiles: [s10-gx2800-dac20]\n", encoding="utf-8")
-    points = [point for point in expand(load_config(config).experiments[0]) if point.partitioner == newcomer]
-    assert [point.parameters for point in points] == ["{}", '{"small":0}', '{"small":100000000}']
-    assert find_source(newcomer).name == "rows-if-large"
+    points = [point for point in expand(load_config(config).experiments[0]) if point.partitioner == "mine.py"]
+    assert sorted(point.parameters for point in points) == [
+        '{"size":1,"software_pipelining":false}',
+        '{"size":1,"software_pipelining":true}',
+        '{"size":2,"software_pipelining":false}',
+        '{"size":2,"software_pipelining":true}',
+        "{}",
+    ]
 
 
 def test_helpers_table() -> None:

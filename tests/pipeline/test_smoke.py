@@ -168,6 +168,28 @@ def test_dry_run_and_lint(copy: Path) -> None:
     assert lint.returncode == 0, lint.stdout
 
 
+def test_folder_of_ones_own(root: Path, tmp_path: Path) -> None:
+    """A configuration elsewhere is run there, on the suite's inputs, whatever modules lie beside it."""
+    (tmp_path / "bench").mkdir()
+    for name in ("bench/__init__.py", "random.py"):
+        (tmp_path / name).write_text("raise SystemExit('taken for another module')\n", encoding="utf-8")
+    cluster = "profiles: [s10-gx2800-dac20], fpgas: [2]"
+    mine = f"{{name: mine, workloads: [lstm-64-b1-t5], {cluster}, partitioners: [row-wise]}}"
+    text = f"notebooks: [notebooks/d*.ipynb]\nexperiments:\n- {mine}\n"
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    own = ("-s", str(root / "Snakefile"), "--configfile", "mine.yaml", "--config", "out=there")
+    program = [str(Path(sys.executable).with_name("snakemake")), "reproduce-all", *own]
+    dry = subprocess.run([*program, "-n"], cwd=tmp_path, text=True, capture_output=True, check=False)
+    assert shards_to_run(dry.stdout + dry.stderr) == {"all--row-wise", "all--single"}, dry.stderr
+    assert "rule figures" in dry.stdout + dry.stderr
+    results = [*program[:1], "there/results/results.parquet", *own]
+    done = subprocess.run(results, cwd=tmp_path, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "mine" in done.stdout
+    assert {path.name for path in tmp_path.iterdir()} >= {"there", "mine.yaml", "bench", "random.py"}
+    assert not (tmp_path / "reports").exists()
+
+
 def test_bad_configuration_writes_nothing(copy: Path) -> None:
     """A configuration with a mistake is refused with its message before anything is written."""
     text = (copy / "config" / "smoke.yaml").read_text(encoding="utf-8")
