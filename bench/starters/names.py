@@ -16,6 +16,9 @@ from bench.workloads.catalogue import load_workload, workload_places
 
 _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
+LONGEST = 60
+"""Characters of a name: a table's heading, and part of file names."""
+
 
 def checked_name(kind: str, given: str, file: str) -> str:
     """``given`` with hyphens for underscores, as tables show it; ``file`` is where it is to be.
@@ -23,17 +26,17 @@ def checked_name(kind: str, given: str, file: str) -> str:
     Raises UserError: it is no name, a partitioner's is not one that a module can have, or a ``kind`` of
     this name is there already.
     """
-    if not _NAME.fullmatch(given):
+    if not _NAME.fullmatch(given) or len(given) > LONGEST:
         raise UserError(
-            f"{given!r} is no name for a {kind}; expected small letters, digits and hyphens, a letter first, "
-            "as in my-split"
+            f"{given!r} is no name for a {kind}; expected up to {LONGEST} small letters, digits and hyphens, "
+            "a letter first, as in my-split"
         )
     name = given.replace("_", "-")
-    if kind == "partitioner":
-        _check_module(name.replace("-", "_"))
     place = _place(kind, name)
     if place:
         raise UserError(f"two {kind}s would be called {name!r}: {place} and {file}; choose another name")
+    if kind == "partitioner":
+        _check_module(name.replace("-", "_"))
     return name
 
 

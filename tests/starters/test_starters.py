@@ -7,15 +7,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bench.cli_new import SNAKEFILE
 from bench.errors import UserError
-from bench.experiments import expand, load_config
+from bench.experiments import Experiment, expand, load_config
 from bench.hardware.files import load_profile, make_cluster
-from bench.partitioners.sources import find_source
+from bench.partitioners.sources import NAME, find_source
 from bench.starters.names import checked_name
 from bench.starters.write import FILES, TEMPLATES, starting_point, write_new
 from bench.workloads.catalogue import load_workload
-from tests.docs.markdown import run
+from tests.docs.markdown import blocks, read, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,6 +99,12 @@ def test_profile_and_workload_load(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert load_workload("my-network.yaml").name == "my-network"
 
 
+def test_profile_is_that_of_the_page() -> None:
+    """The page on profiles goes on with the very file that is written."""
+    written = starting_point("profile", "mine")[1]["mine.yaml"]
+    assert yaml.safe_load(written) == yaml.safe_load(blocks(read("docs/add-a-profile.md"), "yaml")[0])
+
+
 def test_every_template_is_used() -> None:
     """No template lies about that nothing is made of."""
     used = {f"{template}.jinja" for files in FILES.values() for template in files}
@@ -106,7 +116,8 @@ def test_every_template_is_used() -> None:
     [
         ("partitioner", "row-wise", "two partitioners would be called 'row-wise': the built-in one and here"),
         ("partitioner", "row_wise", "two partitioners would be called 'row-wise': the built-in one and here"),
-        ("partitioner", "My-Split", "'My-Split' is no name for a partitioner; expected small letters"),
+        ("partitioner", "My-Split", "'My-Split' is no name for a partitioner; expected up to 60"),
+        ("partitioner", "m" * 61, "is no name for a partitioner"),
         ("partitioner", "2d", "'2d' is no name"),
         ("partitioner", "../mine", "'../mine' is no name"),
         ("partitioner", "class", "'class' is a word of Python's own"),
@@ -121,6 +132,27 @@ def test_names_that_are_refused(kind: str, name: str, message: str) -> None:
     """A name that is none, that Python has, or that something else has is refused with both places."""
     with pytest.raises(UserError, match=message):
         checked_name(kind, name, "here")
+
+
+def outcome(name: str) -> tuple[str, str]:
+    """A partitioner's name as tables show it, and why it is refused; one of the two is empty."""
+    try:
+        return checked_name("partitioner", name, "here"), ""
+    except UserError as error:
+        return "", str(error)
+
+
+@given(st.text(max_size=8) | st.from_regex(r"[a-z0-9_-]{1,8}", fullmatch=True))
+def test_names_that_are_taken(name: str) -> None:
+    """Any text is refused in one line, or is a heading of tables, an experiment and a module."""
+    taken, refusal = outcome(name)
+    assert "\n" not in refusal
+    if refusal:
+        return
+    assert NAME.fullmatch(taken)
+    assert taken.replace("-", "_").isidentifier()
+    experiment = {"workloads": ["w"], "profiles": ["p"], "fpgas": [1], "partitioners": [taken]}
+    assert Experiment.model_validate({"name": taken, **experiment}).name == taken
 
 
 def test_an_installed_name_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -172,3 +204,5 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path / "boards" / "mine")
     assert all(run(command)[0] == 0 for command in commands[1:])
     assert run("bench new workload my-network --package")[0] == 2
+    assert SNAKEFILE.is_file()
+    assert str(SNAKEFILE) in run("bench new partitioner my-split --package")[1]
