@@ -20,17 +20,31 @@ class HandedIn:
 
 
 @dataclass(frozen=True)
+class Peak:
+    """The most memory that a plug-in's process had, in MiB; 0 where the system does not say.
+
+    ``resident_mib``: in RAM, with the 100 MiB or so that every such process starts with.
+    ``address_mib``: its address space, which is what the limit counts.
+    """
+
+    resident_mib: int = 0
+    address_mib: int = 0
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a plug-in has answered for one point.
 
     ``status`` and ``termination`` are those of the row, ``reason`` says why there is no result, or that
     the plug-in was stopped. The last plan is the answer; those before show how a search went on.
+    ``peak`` is known of a process that reached its end.
     """
 
     plans: tuple[HandedIn, ...] = ()
     status: str = "ok"
     termination: str = "none"
     reason: str = ""
+    peak: Peak = Peak()
 
     @property
     def failed(self) -> bool:

@@ -25,7 +25,7 @@ from typing import Any, NoReturn
 from bench.errors import Unsupported, describe
 from bench.experiments import Point, read_workload
 from bench.isolation.answer import plan_text
-from bench.isolation.processes import end_with_parent
+from bench.isolation.processes import end_with_parent, peak_mib
 from bench.plans.plan import Plan
 
 FILE_BYTES = 16 * 2**20
@@ -71,7 +71,7 @@ def run_child(task: Task, pipe: int, log: int) -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
         reason = reason.replace(task.folder, ".")[:REASON_CHARACTERS]  # the folder has another name each time
-        _send(pipe, END, json.dumps([status, termination, reason]))
+        _send(pipe, END, json.dumps([status, termination, reason, *peak_mib()]))
     finally:
         os._exit(0)
 

@@ -17,7 +17,7 @@ from typing import Self
 
 from bench.errors import UserError
 from bench.experiments import Limits, Point
-from bench.isolation.answer import Answer, HandedIn
+from bench.isolation.answer import Answer, HandedIn, Peak
 from bench.isolation.processes import LONGEST_END_S, end_marked
 from bench.partitioners.sources import find_source
 from bench.threads import use_one_thread
@@ -123,7 +123,8 @@ class Plugins:
             HandedIn(seconds, self._bytes(zygote, size, deadline).decode())
             for seconds, size in header["plans"]
         ]
-        return Answer(tuple(plans), header["status"], header["termination"], header["reason"])
+        peak = Peak(**header["peak"])
+        return Answer(tuple(plans), header["status"], header["termination"], header["reason"], peak)
 
     def _line(self, zygote: subprocess.Popen[bytes], deadline: float) -> bytes:
         line = bytearray()

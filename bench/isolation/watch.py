@@ -9,7 +9,7 @@ import signal
 from contextlib import suppress
 from time import monotonic
 
-from bench.isolation.answer import Answer, HandedIn
+from bench.isolation.answer import Answer, HandedIn, Peak
 from bench.isolation.child import END, PLAN, REASON_CHARACTERS
 
 PLAN_BYTES = 16 * 2**20
@@ -104,11 +104,12 @@ class _Reader:
 
     def _last(self, kind: bytes, text: str) -> Answer:
         with suppress(ValueError, TypeError, RecursionError):
-            status, termination, reason = json.loads(text)
+            status, termination, reason, *most = json.loads(text)
+            peak = Peak(*(mib for mib in most if type(mib) is int))
             if kind == END and (status, termination) in ANSWERS and isinstance(reason, str):
                 if status == "ok" and not self._plans:
                     return self._failed("crash", "sent no plan")
-                return Answer(tuple(self._plans), status, termination, reason[:REASON_CHARACTERS])
+                return Answer(tuple(self._plans), status, termination, reason[:REASON_CHARACTERS], peak)
         return self._failed("misbehaved", "wrote into the pipe that its plans are sent through")
 
     def _keep(self, plan: HandedIn) -> None:

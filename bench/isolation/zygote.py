@@ -14,7 +14,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +98,9 @@ def serve(task: Task, tasks: int) -> Answer:
         good = not answer.failed and not answer.reason
         outlived = end_children(GRACE_S if good else 0.0, pid)
         if _cut_log(log):
-            answer = Answer(answer.plans, answer.status, "misbehaved", PRINTED_TOO_MUCH)
+            answer = replace(answer, termination="misbehaved", reason=PRINTED_TOO_MUCH)
         elif good and outlived:
-            answer = Answer(answer.plans, "ok", "misbehaved", LEFT_BEHIND)
+            answer = replace(answer, termination="misbehaved", reason=LEFT_BEHIND)
         return answer
     finally:
         end_children()

@@ -91,6 +91,16 @@ def test_parameters_prints_and_neighbours(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.pyc"))
 
 
+def test_the_most_memory_is_reported(tmp_path: Path) -> None:
+    """What was allocated and given back again is counted, and no less as address space than in RAM."""
+    usual = ask(tmp_path, write(tmp_path / "small.py", "return row_wise.plan(workload, cluster)")).peak
+    body = "much = bytearray(200 * 2**20); much[::4096] = b'x' * 51200; del much\n"
+    large = ask(tmp_path, write(tmp_path / "large.py", body + "return row_wise.plan(workload, cluster)")).peak
+    assert 0 < usual.resident_mib < usual.address_mib
+    assert large.resident_mib > usual.resident_mib + 190
+    assert large.address_mib > usual.address_mib + 190
+
+
 def test_no_state_is_carried_over(tmp_path: Path) -> None:
     """Each point is planned in a new process, whatever the plug-in remembers."""
     body = """
