@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench import cli_check, cli_plan
 from bench.cli_new import new
 from bench.errors import UserError
 from bench.threads import use_one_thread
@@ -31,6 +32,8 @@ app = typer.Typer(
 pipeline = typer.Typer(no_args_is_help=True, help="Steps that the Snakefile calls.")
 app.add_typer(pipeline, name="pipeline")
 app.command(epilog="Example: bench new partitioner mine")(new)
+app.command(epilog="Example: bench check mine/rows_if_large.py")(cli_check.check)
+app.add_typer(cli_plan.plans, name="plan")
 
 DEFAULT_PROFILE = "s10-gx2800-dac20"
 WORKLOAD_HELP = "Catalogue name, YAML or .onnx file, or a layer like lstm-1024-b1-t25."

@@ -6,7 +6,6 @@ topology, link and link latency; what it leaves out it is good for all of.
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,8 @@ from pydantic import ValidationError
 
 from bench.errors import InvalidPlan, Unsupported, UserError
 from bench.files import read_text, shown
-from bench.plans.files import PLAN_FORMAT, PlanFile
+from bench.plans.files import PlanFile
+from bench.plans.form import FILLED_IN, parse_json
 
 if TYPE_CHECKING:
     from bench.experiments import Point
@@ -45,7 +45,7 @@ def check_folder(files: tuple[Path, ...]) -> None:
     problems = []
     for path in files:
         try:
-            _header(path)
+            header(path)
         except UserError as error:
             problems.append(str(error))
     if problems:
@@ -54,9 +54,9 @@ def check_folder(files: tuple[Path, ...]) -> None:
 
 def plan_from_text(text: str, point: Point) -> Plan:
     """A plan in JSON, which may leave out what it is for; InvalidPlan if it is not of the published form."""
-    given = {"plan_format": PLAN_FORMAT, "partitioner": "", **{key: getattr(point, key) for key in KEYS}}
+    given = {**FILLED_IN, **{key: getattr(point, key) for key in KEYS}}
     try:
-        content = json.loads(text)
+        content = parse_json(text)
         if not isinstance(content, dict):
             raise InvalidPlan(f"is a {type(content).__name__}, not an object with blocks, vectors, groups")
         return PlanFile.model_validate(given | content).plan()
@@ -70,11 +70,11 @@ def plan_from_text(text: str, point: Point) -> Plan:
 
 
 def _meant(path: Path, point: Point) -> bool:
-    return all(getattr(point, key) == value for key, value in _header(path).items())
+    return all(getattr(point, key) == value for key, value in header(path).items())
 
 
-def _header(path: Path) -> dict[str, Any]:
-    """What the file says it is for."""
+def header(path: Path) -> dict[str, Any]:
+    """What the file says it is for, `KEYS` that it has; UserError if those that it must say are missing."""
     stat = path.stat()
     return _read_header(path, stat.st_mtime_ns, stat.st_size)
 
@@ -82,7 +82,7 @@ def _header(path: Path) -> dict[str, Any]:
 @lru_cache(maxsize=4096)
 def _read_header(path: Path, _mtime: int, _size: int) -> dict[str, Any]:
     try:
-        content = json.loads(read_text(path))
+        content = parse_json(read_text(path))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{shown(path)}: is not JSON: {error}") from None
     given = content if isinstance(content, dict) else {}
