@@ -21,7 +21,9 @@ def check(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="A parameter for all points; repeatable."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Try a third of the points.")] = False,
+    every: Annotated[
+        int, typer.Option(min=1, help="Try each workload on every Nth cluster alone, to be sooner.")
+    ] = 1,
     seconds: Annotated[float, typer.Option(min=0.1, help="Limit for one plan.")] = 20.0,
     memory_mib: Annotated[int, typer.Option(min=256, help="Limit for one plan: address space.")] = 4096,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
@@ -32,13 +34,13 @@ def check(
     """
     use_one_thread()
     passed = check_target(
-        target, param or [], quick=quick, seconds=seconds, memory_mib=memory_mib, as_json=as_json
+        target, param or [], every=every, seconds=seconds, memory_mib=memory_mib, as_json=as_json
     )
     raise typer.Exit(0 if passed else 1)
 
 
 def check_target(
-    target: str, parameters: list[str], *, quick: bool, seconds: float, memory_mib: int, as_json: bool
+    target: str, parameters: list[str], *, every: int, seconds: float, memory_mib: int, as_json: bool
 ) -> bool:
     """Check and print; whether it conforms. A YAML file is checked as `bench validate` does."""
     from rich.console import Console
@@ -53,7 +55,7 @@ def check_target(
         return True
     values = dict(parse_parameter(text) for text in parameters)
     with Console(stderr=True).status(f"checking {target} ..."):
-        report = check_partitioner(target, values, quick=quick, seconds=seconds, memory_mib=memory_mib)
+        report = check_partitioner(target, values, every=every, seconds=seconds, memory_mib=memory_mib)
     if as_json:
         print(json.dumps(report.as_object(), indent=2))
     else:

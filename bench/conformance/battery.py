@@ -37,23 +37,21 @@ CLUSTERS = (
 """None, an even and an odd number, primes, and more FPGAs than some layers have rows. The formats are
 integers, but for one profile, so that a plan's numbers must agree in every bit."""
 
-QUICK = 3
-"""With ``quick`` each workload is tried on every third cluster, each time another third."""
-
 FOR_PARAMETERS = ("stack", Asked(3, "ring-bidirectional", "s10-gx2800-6t400d"))
 """Where parameters are tried: several cells and layers, and a number that divides none of their sizes."""
 
 
-def points(source: Source, parameters: dict[str, Scalar], *, quick: bool = False) -> list[Point]:
+def points(source: Source, parameters: dict[str, Scalar], every: int = 1) -> list[Point]:
     """The points of the battery with these parameters, then some with others of its parameters.
 
-    Those are both values of each bool, the ends of each range, and seeds 0 and 1, one at a time.
+    ``every`` n: each workload on every nth cluster alone, the next workload on the ones beside them.
+    The others are both values of each bool, the ends of each range, and seeds 0 and 1, one at a time.
     """
     chosen = [
         _point(source, name, asked, parameters)
         for number, name in enumerate(workload_names())
         for place, asked in enumerate(CLUSTERS)
-        if not quick or (number + place) % QUICK == 0
+        if (number + place) % every == 0
     ]
     workload, asked = FOR_PARAMETERS
     for parameter in source.interface.parameters.values():

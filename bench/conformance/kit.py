@@ -27,29 +27,29 @@ def check(
     target: str,
     parameters: Mapping[str, Scalar] | None = None,
     *,
-    quick: bool = False,
+    every: int = 1,
     seconds: float = SECONDS,
     memory_mib: int = MEMORY_MIB,
 ) -> Report:
     """Check the partitioner that ``target`` refers to, as `--partitioner` does: nothing it does harms us.
 
-    ``parameters`` hold for every point; ``quick`` tries a third of them. ``seconds`` and
-    ``memory_mib`` limit each plan. Raises UserError if there is no such target, or
-    a parameter is wrong.
+    ``parameters`` hold for every point; with ``every`` n each workload is tried on every nth cluster
+    alone, to be sooner. ``seconds`` and ``memory_mib`` limit each plan. Raises UserError if there is
+    no such target, or a parameter is wrong.
     """
-    return check_all([target], parameters, quick=quick, seconds=seconds, memory_mib=memory_mib)[0]
+    return check_all([target], parameters, every=every, seconds=seconds, memory_mib=memory_mib)[0]
 
 
 def assert_conforms(
     target: str,
     parameters: Mapping[str, Scalar] | None = None,
     *,
-    quick: bool = False,
+    every: int = 1,
     seconds: float = SECONDS,
     memory_mib: int = MEMORY_MIB,
 ) -> None:
     """Raise AssertionError, with what is wrong and the fix, unless `check` passes."""
-    report = check(target, parameters, quick=quick, seconds=seconds, memory_mib=memory_mib)
+    report = check(target, parameters, every=every, seconds=seconds, memory_mib=memory_mib)
     lines = [
         f"{one.name}: {problem.place}: {problem.reason}; fix: {problem.fix}"
         for one in report.findings
@@ -63,7 +63,7 @@ def check_all(
     targets: Sequence[str],
     parameters: Mapping[str, Scalar] | None = None,
     *,
-    quick: bool = False,
+    every: int = 1,
     seconds: float = SECONDS,
     memory_mib: int = MEMORY_MIB,
 ) -> list[Report]:
@@ -72,7 +72,7 @@ def check_all(
     sources = {target: find_source(target) for target in targets}
     signatures = {target: _signature(source) for target, source in sources.items()}
     wanted = {
-        source.reference: points(source, check_parameters(source.reference, parameters or {}), quick=quick)
+        source.reference: points(source, check_parameters(source.reference, parameters or {}), every)
         for target, source in sources.items()
         if source.kind != "plans" and not signatures[target].problems
     }

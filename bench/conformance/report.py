@@ -63,10 +63,11 @@ class Report:
 
 
 KEPT = 3
-"""Problems of one kind that are shown."""
+"""Problems of one kind that are shown, each with another reason."""
 
 
 def finding(name: str, problems: Sequence[Problem], detail: str, *, reached: bool = True) -> Finding:
     """Failed if there are problems; not reached if nothing came so far that it could be looked at."""
     status: Status = "failed" if problems else "passed" if reached else "not reached"
-    return Finding(name, status, detail, tuple(problems[:KEPT]), len(problems))
+    different = list({problem.reason: problem for problem in reversed(problems)}.values())[::-1]
+    return Finding(name, status, detail, tuple(different[:KEPT]), len(problems))
