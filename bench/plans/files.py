@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ from bench.plans.plan import ROUTES, Block, Copy, Plan, Range, Streaming, Vector
 if TYPE_CHECKING:
     from bench.experiments import Point
 
-PLAN_FORMAT: Literal[1] = 1
+PLAN_FORMAT = 1
 """History: 1, the first."""
 
 Index = Annotated[int, Field(ge=0)]
@@ -59,7 +59,7 @@ class CopyEntry(FileModel):
 class PlanFile(FileModel):
     """An ownership map, and what it is a plan for."""
 
-    plan_format: Literal[1]
+    plan_format: Annotated[int, Field(ge=PLAN_FORMAT, le=PLAN_FORMAT)]
     workload: str
     profile: str
     topology: str
