@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -26,6 +26,20 @@ from tests.docs.markdown import blocks, examples, read, run, shortened, workplac
 PARTITIONER = "docs/add-a-partitioner.md"
 WORKLOAD = "docs/add-a-workload.md"
 PROFILE = "docs/add-a-profile.md"
+
+
+def test_partitioner_s_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's example of a test passes for a start, and fails once the file is broken."""
+    monkeypatch.chdir(tmp_path)
+    start = starting_point("partitioner", "mine")[1]["mine.py"]
+    Path("mine.py").write_text(start, encoding="utf-8")
+    code = next(block for block in blocks(read(PARTITIONER), "python") if "assert_conforms" in block)
+    names: dict[str, Any] = {}
+    exec(compile(code.replace("every=3", "every=16"), PARTITIONER, "exec"), names)
+    names["test_it_conforms"]()
+    Path("mine.py").write_text(start.replace("        groups,\n", "        [],\n"), encoding="utf-8")
+    with pytest.raises(AssertionError, match="is in none of the plan's groups"):
+        names["test_it_conforms"]()
 
 
 def test_partitioner_in_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
