@@ -18,7 +18,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from bench.experiments import Point, read_workload
+from bench.experiments import Point, read_profile, read_workload
 from bench.isolation.answer import Answer
 from bench.isolation.child import FILE_BYTES, Task, run_child
 from bench.isolation.processes import become_subreaper, end_children
@@ -86,7 +86,9 @@ def serve(task: Task, tasks: int) -> Answer:
 
     Raises EOFError if ``tasks``, where tasks come from, has ended.
     """
-    read_workload(task.point.workload)  # here, so that the next child of this workload has it too
+    # here, so that the next child has them too, and before a child leaves the folder that paths start from
+    read_workload(task.point.workload)
+    read_profile(task.point.profile)
     log = os.open(task.log, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
     mine, theirs = os.pipe()
     try:

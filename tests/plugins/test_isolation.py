@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,19 @@ def test_the_most_memory_is_reported(tmp_path: Path) -> None:
     assert 0 < usual.resident_mib < usual.address_mib
     assert large.resident_mib > usual.resident_mib + 190
     assert large.address_mib > usual.address_mib + 190
+
+
+def test_files_of_relative_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profile and a workload may be files beside the user, although the plug-in plans elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    Path("mine.yaml").write_text("extends: s10-gx2800-dac20\nname: mine\n", encoding="utf-8")
+    layer = "{name: a, cell: lstm, input_size: 4, hidden_size: 4}"
+    Path("net.yaml").write_text(f"name: net\nsteps: 3\nlayers: [{layer}]\n", encoding="utf-8")
+    path = write(Path("rows.py"), "return row_wise.plan(workload, cluster)")
+    asked = replace(point(path), profile="mine.yaml", workload="net.yaml")
+    with Plugins(Limits(), tmp_path) as plugins:
+        answer = plugins.ask(asked)
+    assert not answer.failed, answer.reason
 
 
 def test_no_state_is_carried_over(tmp_path: Path) -> None:
