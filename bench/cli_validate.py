@@ -33,13 +33,18 @@ def validate_files(files: list[Path]) -> None:
     problems = []
     for path in files:
         try:
-            kind = kind_of(path)
-            note = _CHECKS[kind](path)
-            typer.echo(f"{path}: valid {kind}" + (f"; {note}" if note else ""))
+            typer.echo(f"{path}: {validate_file(path)}")
         except UserError as error:
             problems.append(str(error))
     if problems:
         raise UserError("\n".join(problems))
+
+
+def validate_file(path: Path) -> str:
+    """What a good file is, and a note on it; UserError with its mistakes, a line each."""
+    kind = kind_of(path)
+    note = _CHECKS[kind](path)
+    return f"valid {kind}" + (f"; {note}" if note else "")
 
 
 def kind_of(path: Path) -> str:

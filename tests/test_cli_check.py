@@ -56,14 +56,24 @@ def test_a_partitioner_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_targets_that_are_files(plans: Path) -> None:
-    """A folder of plans has a report, a workload is validated, and what is missing is a user's error."""
+    """Plans, a workload and a profile are tried; what is wrong or missing is said, with a fix."""
     code, output = run("bench check plans/")
     assert (code, output.splitlines()[-1]) == (0, "plans conforms")
     Path("net.yaml").write_text(
         "name: net\nsteps: 3\nlayers: [{name: a, cell: lstm, input_size: 4, hidden_size: 4}]\n",
         encoding="utf-8",
     )
-    assert run("bench check net.yaml") == (0, "net.yaml: valid workload")
+    code, output = run("bench check net.yaml")
+    assert (code, output.splitlines()[-1]) == (0, "net conforms")
+    assert "1 exact, 0 within 1e-5 of 1 plans" in output
+    Path("mine.yaml").write_text("extends: s10-gx2800-dac20\nname: mine\n", encoding="utf-8")
+    code, output = run("bench check mine.yaml --json")
+    value = json.loads(output)
+    assert (code, value["passed"], value["tried"]) == (0, True, 3)
+    Path("mine.yaml").write_text("extends: s10-gx2800-dac20\nclok: 3\n", encoding="utf-8")
+    code, output = run("bench check mine.yaml")
+    assert code == 1
+    assert "form: mine.yaml: clok: unknown key; did you mean 'clock'? (line 2)\n  fix: " in output
     assert run("bench check none.py")[0] == 2
 
 

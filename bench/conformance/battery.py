@@ -34,7 +34,7 @@ CLUSTERS = (
     Asked(8, "host-star", "s10-gx2800-dac20"),
     Asked(13, "ring", "s10-gx2800-dac20"),
 )
-"""None, an even and an odd number, primes, and more FPGAs than some layers have rows. The formats are
+"""One FPGA, an even and an odd number, primes, and more FPGAs than some layers have rows. The formats are
 integers, but for one profile, so that a plan's numbers must agree in every bit."""
 
 FOR_PARAMETERS = ("stack", Asked(3, "ring-bidirectional", "s10-gx2800-6t400d"))
