@@ -17,6 +17,10 @@ from bench.runner import run_points
 ENOUGH = {"timeout": 1, "out of memory": 1, "crash": 3, "misbehaved": 3}
 """Points that may end so before no other is tried: these take long, or do harm; others may all fail."""
 
+EVALUATION = Limits()
+"""To emulate a plan and check its numbers: what a configuration has that says nothing of limits. A
+partitioner that is to answer within half a second is not to blame for what the emulator takes."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -62,8 +66,8 @@ class _Recorder(Plugins):
 def try_points(wanted: Mapping[str, Sequence[Point]], limits: Limits) -> dict[str, list[Outcome]]:
     """The outcomes of each reference's points, in order, until it has failed often enough.
 
-    Every partitioner plans in a process of its own, built-in ones too. The plans are read, timed
-    and run with numbers in another process. Both have the ``limits``.
+    Every partitioner plans in a process of its own with these ``limits``, built-in ones too. The plans
+    are read, timed and run with numbers in another process, which has those of `EVALUATION`.
     """
     outcomes: dict[str, list[Outcome]] = defaultdict(list)
 
@@ -75,7 +79,7 @@ def try_points(wanted: Mapping[str, Sequence[Point]], limits: Limits) -> dict[st
                 yield point
 
     with tempfile.TemporaryDirectory() as logs, _Recorder(limits, Path(logs)) as plugins:
-        for point, row in run_points(pending(), limits, plugins=plugins):
+        for point, row in run_points(pending(), EVALUATION, plugins=plugins):
             outcomes[point.partitioner].append(Outcome(point, row, plugins.answers.pop(point)))
     return outcomes
 
