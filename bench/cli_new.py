@@ -64,6 +64,7 @@ def _next(what: Made, name: str, *, package: bool) -> list[list[str]]:
     return [
         *([install] if package else []),
         [*run, name if package else file],
+        ["bench", "check", name if package else file],
         ["pytest"] if package else ["pytest", f"test_{file}"],
         ["snakemake", "reproduce-all", "-s", str(SNAKEFILE), "--configfile", "config.yaml"],
     ]

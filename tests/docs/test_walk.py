@@ -25,8 +25,13 @@ def steps() -> Iterator[tuple[str, str]]:
     yield from fenced(walk)
 
 
-def follow(folder: Path, skipped: tuple[str, ...] = ()) -> Iterator[tuple[Example, str]]:
-    """Do in ``folder`` what the page says, without ``skipped`` commands; each with what it printed."""
+def follow(
+    folder: Path, skipped: tuple[str, ...] = (), check: str = "bench check"
+) -> Iterator[tuple[Example, str]]:
+    """Do in ``folder`` what the page says, without ``skipped`` commands; each with what it printed.
+
+    ``check`` is run in place of `bench check`.
+    """
     settings = {
         "SUITE": str(ROOT),
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -46,7 +51,7 @@ def follow(folder: Path, skipped: tuple[str, ...] = ()) -> Iterator[tuple[Exampl
         for example in commands(text) if language == "console" else ():
             if example.command.split()[0] not in skipped:
                 done = subprocess.run(
-                    ["bash", "-c", example.command],
+                    ["bash", "-c", example.command.replace("bench check", check)],
                     cwd=folder,
                     env=os.environ | settings,
                     text=True,
@@ -72,9 +77,9 @@ def test_five_lines() -> None:
 
 
 def test_walk_up_to_the_pipeline(tmp_path: Path) -> None:
-    """Each command works and prints what is shown: a start, an edit, a test, a package, a plan from awk."""
-    done = list(follow(tmp_path, AFTER_A_RUN))
-    assert len(done) == 11
+    """Each command works and prints what is shown: a start, an edit, a check, a package, a plan from awk."""
+    done = list(follow(tmp_path, AFTER_A_RUN, "bench check --every 16"))
+    assert len(done) == 13
     assert all(_as_shown(example, output) for example, output in done)
 
 
