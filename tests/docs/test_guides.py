@@ -61,20 +61,6 @@ def test_partitioner_in_a_configuration(tmp_path: Path, monkeypatch: pytest.Monk
     ]
 
 
-def test_partitioner_s_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page's example of a test passes under its own name, and fails once the file is broken."""
-    monkeypatch.chdir(tmp_path)
-    text = starting_point("partitioner", "mine")[1]["mine.py"]
-    Path("mine.py").write_text(text, encoding="utf-8")
-    (code,) = blocks(read(PARTITIONER), "python")
-    names: dict[str, Any] = {}
-    exec(compile(code.replace("every=3", "every=16"), PARTITIONER, "exec"), names)
-    names["test_it_conforms"]()
-    Path("mine.py").write_text(text.replace("        groups,\n", "        [],\n"), encoding="utf-8")
-    with pytest.raises(AssertionError, match="is in none of the plan's groups"):
-        names["test_it_conforms"]()
-
-
 def test_helpers_table() -> None:
     """Each helper that the page lists exists."""
     table = read(PARTITIONER).partition("## Helpers")[2].partition("##")[0]

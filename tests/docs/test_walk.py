@@ -78,8 +78,8 @@ def test_five_lines() -> None:
 
 def test_walk_up_to_the_pipeline(tmp_path: Path) -> None:
     """Each command works and prints what is shown: a start, an edit, a check, a package, a plan from awk."""
-    done = list(follow(tmp_path, AFTER_A_RUN, "bench check --every 16"))
-    assert len(done) == 13
+    done = list(follow(tmp_path, (*AFTER_A_RUN, "pytest"), "bench check --every 16"))
+    assert len(done) == 12
     assert all(_as_shown(example, output) for example, output in done)
 
 
