@@ -16,6 +16,9 @@ row lie on a line, and the state extrapolated to the end of a stretch again step
 that line, every state between does too: g(m) = f(X(m)) - X(m + 1) is convex with
 g(0) = g(1) = g(M) = 0, so it is 0 throughout. The engine jumps only where it has checked
 that; a run over 1,500 time steps costs no more than one over a few.
+
+`record` runs every iteration and keeps what happens within each, for timelines. The rules are those of
+`run_iteration`, compiled a second time: without a record nothing of it is left in the code.
 """
 
 from __future__ import annotations
@@ -45,6 +48,8 @@ from bench.plans.program import (
 
 NOT_FIRST, FREE, LOCK_STEP = 0, 1, 2
 MATRIX, VECTOR, LINK, LOAD = 0, 1, 2, 3
+ISSUED, START, MATRIX_FREE, OUT, LAST_OUT, VECTOR_FREE, ENTER, LEAVE, ARRIVE, DEPART, READY, DONE = range(12)
+"""What `record` keeps of an instruction, in cycles; see there."""
 LONGEST_PERIOD = 6
 """Iterations after which a steady state may repeat; longer periods are simulated in full."""
 
@@ -58,6 +63,7 @@ def run_iteration(
     history: Ints,
     layout: Ints,
     k: int,
+    kept: Ints | None,
 ) -> None:  # pragma: no cover - compiled
     """Advance ``history`` by iteration ``k``: slot (k - 1) % depth -> slot k % depth.
 
@@ -66,7 +72,7 @@ def run_iteration(
     units that it leaves out, those that a product loses, time steps a program, cycles from one
     program's last result to the next one's first product, iterations before the last layer's
     first step. ``layout``: offsets of first, last, matrix, vector, issue, step, link, done,
-    output, loader in a state vector.
+    output, loader in a state vector. ``kept``: what `record` keeps of the iteration, or None.
     """
     depth = history.shape[0]
     now = history[k % depth]
@@ -81,6 +87,8 @@ def run_iteration(
         # the next program: all that the one before it computes is complete
         now[matrix_at:] = now[last_at:matrix_at].max() + restart
     base = now[now.shape[0] - 1]
+    if kept is not None:
+        kept[fields.shape[0], 0] = base
     for n in range(fields.shape[0]):
         if k < fields[n, FIRST] or k >= fields[n, FIRST] + fields[n, COUNT]:
             continue
@@ -113,6 +121,8 @@ def run_iteration(
             arrival = start + interval + fields[n, LATENCY]
             now[first_at + n] = arrival
             now[last_at + n] = arrival
+            if kept is not None:
+                kept[n, START], kept[n, READY], kept[n, DONE] = start, arrival, arrival
             if fields[n, GROUP] >= 0:
                 group = done_at + fields[n, GROUP]
                 now[group] = max(now[group], arrival)
@@ -125,6 +135,9 @@ def run_iteration(
         issued = now[issue_at + server]
         start = max(start, issued)
         words = fields[n, WORDS]
+        if kept is not None:
+            kept[n, ISSUED] = issued
+            kept[n, MATRIX_FREE], kept[n, VECTOR_FREE] = now[matrix_at + server], now[vector_at + server]
         now[issue_at + server] = issued + costs[2] * words
         if unit == LOAD:
             start = max(start, now[loader_at + server])
@@ -133,6 +146,8 @@ def run_iteration(
             now[last_at + n] = start + interval - 1 + costs[1]
             now[matrix_at + server] = max(issued, now[matrix_at + server]) + aside * words
             now[vector_at + server] = max(issued, now[vector_at + server]) + aside * words
+            if kept is not None:
+                kept[n, START], kept[n, READY], kept[n, DONE] = start, now[first_at + n], now[last_at + n]
             continue
         if fields[n, STARTS] != NOT_FIRST:
             start = max(start, now[step_at + server])
@@ -146,6 +161,8 @@ def run_iteration(
                 out + fields[n, LEAVING] - fields[n, IDLE] - 1,
             )
             now[output_at + server] = last_out + fields[n, IDLE] + 1
+            if kept is not None:
+                kept[n, OUT], kept[n, LAST_OUT] = out, last_out
             first_block = max(first_block, out)
             # where gates share row blocks, the last block holds rows of the last two vectors
             shared = fields[n, VECTORS] > blocks and aside == 0
@@ -160,14 +177,46 @@ def run_iteration(
         vectors = (fields[n, VECTORS] - 1) * each
         leave = max(last_block, enter + vectors)
         now[vector_at + server] = leave + each + aside * (words - 1)
+        if kept is not None:
+            kept[n, START], kept[n, ENTER], kept[n, LEAVE] = start, enter, leave
         enter = max(enter + costs[0], now[loader_at + server])
         leave = max(leave + costs[0], enter + vectors)
         now[loader_at + server] = leave + each
         through = costs[1] + each - 1
         now[first_at + n] = enter + through
         now[last_at + n] = leave + through
+        if kept is not None:
+            kept[n, ARRIVE], kept[n, DEPART] = enter, leave
+            kept[n, READY], kept[n, DONE] = enter + through, leave + through
         group = done_at + fields[n, GROUP]
         now[group] = max(now[group], leave + through)
+
+
+@njit(cache=True)
+def lay_out(count: int, sizes: Ints) -> tuple[Ints, int]:  # pragma: no cover - compiled
+    """Where each part of a state vector begins (`run_iteration`), and how long the vector is."""
+    devices, links, groups = sizes
+    layout = np.empty(10, dtype=np.int64)
+    layout[0] = 0
+    layout[1] = count
+    layout[2] = 2 * count
+    layout[3] = layout[2] + devices
+    layout[4] = layout[3] + devices
+    layout[5] = layout[4] + devices
+    layout[6] = layout[5] + devices
+    layout[7] = layout[6] + links
+    layout[8] = layout[7] + groups
+    layout[9] = layout[8] + devices
+    return layout, layout[9] + devices + 1
+
+
+@njit(cache=True)
+def reach(waits: Ints) -> int:  # pragma: no cover - compiled
+    """The most iterations that a dependence looks back, at least one."""
+    found = 1
+    for w in range(waits.shape[0]):
+        found = max(found, waits[w, 1])
+    return found
 
 
 @njit(cache=True)
@@ -200,23 +249,8 @@ def simulate(
     ``sizes``: devices, links, groups. ``base``: the cycle in which the phase starts.
     """
     count = fields.shape[0]
-    devices, links, groups = sizes
-    layout = np.empty(10, dtype=np.int64)
-    layout[0] = 0
-    layout[1] = count
-    layout[2] = 2 * count
-    layout[3] = layout[2] + devices
-    layout[4] = layout[3] + devices
-    layout[5] = layout[4] + devices
-    layout[6] = layout[5] + devices
-    layout[7] = layout[6] + links
-    layout[8] = layout[7] + groups
-    layout[9] = layout[8] + devices
-    width = layout[9] + devices + 1
-    reach = 1
-    for w in range(waits.shape[0]):
-        reach = max(reach, waits[w, 1])
-    window = reach + 1
+    layout, width = lay_out(count, sizes)
+    window = reach(waits) + 1
     program = costs[7]
     # with programs of a few steps each, what repeats is a program
     shortest = max(program, 1)
@@ -238,7 +272,7 @@ def simulate(
         stop = edges[e + 1]
         settled = k + window + 1
         while k < stop:
-            run_iteration(fields, wait_start, waits, costs, history, layout, k)
+            run_iteration(fields, wait_start, waits, costs, history, layout, k, None)
             k += 1
             if not extrapolate:
                 continue
@@ -253,7 +287,7 @@ def simulate(
                     advance(history, k - 1, period, window, jumps)
                     end = k + jumps * period
                     for step in range(period):
-                        run_iteration(fields, wait_start, waits, costs, history, layout, end + step)
+                        run_iteration(fields, wait_start, waits, costs, history, layout, end + step, None)
                     if on_a_line(history, end + period - 1, period, window):
                         k = end + period
                         break
@@ -285,3 +319,25 @@ def advance(history: Ints, k: int, period: int, window: int, jumps: int) -> None
     target = k + jumps * period
     for back in range(keep):
         history[(target - back) % depth] = moved[back]
+
+
+@njit(cache=True)
+def record(
+    fields: Ints, wait_start: Ints, waits: Ints, costs: Ints, sizes: Ints, iterations: int, base: int
+) -> Ints:  # pragma: no cover - compiled
+    """Run every iteration of a phase and keep its times; arguments as for `simulate`.
+
+    Shape (iterations, instructions + 1, 12). Of each instruction: when its device has issued it, its
+    start, when the matrix unit and the multifunction units had no more to do for those before it; its
+    first and last vector's way: out of the matrix unit, into the multifunction units (``ENTER``,
+    ``LEAVE``), into the loader (``ARRIVE``, ``DEPART``), readable (``READY``, ``DONE``). What an
+    instruction does not have, or all if it did not run, is -1. The last row has the cycle from which on
+    the iteration's program may run.
+    """
+    count = fields.shape[0]
+    layout, width = lay_out(count, sizes)
+    history = np.full((reach(waits) + 2, width), base, dtype=np.int64)
+    kept = np.full((iterations, count + 1, DONE + 1), -1, dtype=np.int64)
+    for k in range(iterations):
+        run_iteration(fields, wait_start, waits, costs, history, layout, k, kept[k])
+    return kept

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.hardware.profile import Cluster, Overlay
-from bench.plans.program import COUNT, INTERVAL, SERVER, UNIT, WORDS, PhaseArrays, Program, Unit
+from bench.plans.program import COUNT, INTERVAL, SERVER, UNIT, WORDS, Ints, PhaseArrays, Program, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,39 +58,42 @@ def cycles_of(
     """`count_cycles` of the ``phases`` of a program; ``sizes``: its devices, links and groups."""
     from bench.emulator.engine import simulate  # compiled: half a second that listing need not wait for
 
-    core = overlay.batch_core
     now = overlay.input_load_cycles
     for phase in phases:
-        load = first_load(phase, overlay)
-        now += load
-        costs = np.array(
-            [
-                overlay.multifunction_latency_cycles,
-                overlay.writeback_latency_cycles,
-                overlay.instruction_issue_cycles,
-                overlay.vector_cycles,
-                overlay.step_interval_cycles,
-                1 if core else 0,
-                core.instruction_gap_cycles if core else 0,
-                (core.program_steps or 0) if core else 0,
-                load + rewrite(phase, overlay),
-                phase.iterations - int(phase.fields[:, COUNT].max(initial=0)),
-            ],
-            dtype=np.int64,
-        )
+        now += first_load(phase, overlay)
         now = int(
             simulate(
                 phase.fields,
                 phase.wait_start,
                 phase.waits,
-                costs,
+                phase_costs(phase, overlay),
                 np.array(sizes, dtype=np.int64),
                 phase.iterations,
                 now,
                 extrapolate,
             )
         )
-    return now - _unread(overlay)
+    return now - unread(overlay)
+
+
+def phase_costs(phase: PhaseArrays, overlay: Overlay) -> Ints:
+    """What the engine needs to know of the overlay: `bench.emulator.engine.run_iteration` says what."""
+    core = overlay.batch_core
+    return np.array(
+        [
+            overlay.multifunction_latency_cycles,
+            overlay.writeback_latency_cycles,
+            overlay.instruction_issue_cycles,
+            overlay.vector_cycles,
+            overlay.step_interval_cycles,
+            1 if core else 0,
+            core.instruction_gap_cycles if core else 0,
+            (core.program_steps or 0) if core else 0,
+            first_load(phase, overlay) + rewrite(phase, overlay),
+            phase.iterations - int(phase.fields[:, COUNT].max(initial=0)),
+        ],
+        dtype=np.int64,
+    )
 
 
 def first_load(phase: PhaseArrays, overlay: Overlay) -> int:
@@ -113,10 +116,10 @@ def rewrite(phase: PhaseArrays, overlay: Overlay) -> int:
     inside = phase.fields[phase.fields[:, UNIT] != Unit.LINK]
     words = int(np.bincount(inside[:, SERVER], weights=inside[:, WORDS]).max(initial=0))
     written = words * core.program_steps * overlay.instruction_issue_cycles
-    return written + overlay.input_load_cycles - _unread(overlay)
+    return written + overlay.input_load_cycles - unread(overlay)
 
 
-def _unread(overlay: Overlay) -> int:
+def unread(overlay: Overlay) -> int:
     """Of a result's way to a readable register, the part that is behind the way to the output."""
     core = overlay.batch_core
     return overlay.writeback_latency_cycles - core.output_latency_cycles if core else 0

@@ -11,6 +11,9 @@ MATRIX, MULTIFUNCTION, LOADER, SEND, RECEIVE = "matrix", "multifunction", "loade
 UNITS = (MATRIX, MULTIFUNCTION, LOADER, SEND, RECEIVE)
 """Kinds of units, in the order in which they are shown."""
 
+FLIGHT, ISSUE, STEP_INTERVAL, LOAD = "flight", "issue", "step interval", "load"
+"""What a run may wait for beside units: see `PathPart`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
