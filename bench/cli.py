@@ -8,17 +8,26 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bench import cli_check, cli_plan
 from bench.cli_new import new
+from bench.cli_options import (
+    DEFAULT_PROFILE,
+    PARTITIONER_HELP,
+    WORKLOAD_HELP,
+    Fpgas,
+    Json,
+    LinkLatency,
+    LinkName,
+    Parameters,
+    ProfileName,
+    TopologyName,
+)
 from bench.errors import UserError
 from bench.threads import use_one_thread
-
-if TYPE_CHECKING:
-    from bench.experiments import Point
 
 app = typer.Typer(
     add_completion=False,
@@ -34,20 +43,6 @@ app.add_typer(pipeline, name="pipeline")
 app.command(epilog="Example: bench new partitioner mine")(new)
 app.command(epilog="Example: bench check mine/rows_if_large.py")(cli_check.check)
 app.add_typer(cli_plan.plans, name="plan")
-
-DEFAULT_PROFILE = "s10-gx2800-dac20"
-WORKLOAD_HELP = "Catalogue name, YAML or .onnx file, or a layer like lstm-1024-b1-t25."
-PARTITIONER_HELP = "A name from `bench list partitioners`, a Python file, or a folder of plans/."
-ProfileName = Annotated[str, typer.Option(help="Hardware profile: name or file.")]
-Fpgas = Annotated[int, typer.Option(min=1, help="Number of FPGAs.")]
-TopologyName = Annotated[str, typer.Option(help="How they are joined.")]
-Parameters = Annotated[
-    list[str] | None,
-    typer.Option(metavar="KEY=VALUE", help="A parameter of the partitioner; repeatable."),
-]
-LinkName = Annotated[str | None, typer.Option(help="One of the profile's links (default: its first).")]
-LinkLatency = Annotated[float | None, typer.Option(min=0, help="Replaces the link's latency.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 class Listed(StrEnum):
@@ -201,24 +196,44 @@ def numerics(
     Exit code 1: there is no plan, or it computes something else.
     """
     use_one_thread()
-    from bench import cli_numerics
-    from bench.cli_run import make_point
+    from bench import cli_numerics, cli_plans
 
-    if plan is not None:
-        asked: Path | Point = plan
-        if workload or partitioner or param or (profile, fpgas, topology) != (DEFAULT_PROFILE, 1, "ring"):
-            raise UserError(
-                "--plan has its own workload, partitioner and cluster; leave --workload, --partitioner, "
-                "--param, --profile, --fpgas and --topology out"
-            )
-    elif workload and partitioner:
-        asked = make_point(workload, (profile, topology, None, None, fpgas), partitioner, param or [])
-    else:
-        raise UserError("nothing to run; give --workload and --partitioner, or --plan")
+    cluster = (profile, topology, None, None, fpgas)
+    asked = cli_plans.asked(plan, workload, partitioner, cluster, param)
     right = cli_numerics.show_numerics(
         asked, format_name=number_format, full_size=full_size, steps=steps, seed=seed, as_json=as_json
     )
     raise typer.Exit(0 if right else 1)
+
+
+@app.command(
+    epilog="Example: bench trace --workload dac20/blstm-4 --fpgas 8 --partitioner full-dac20 "
+    "--out blstm-4.json.gz"
+)
+def trace(
+    out: Annotated[Path, typer.Option(help="The file to write; compressed if it ends in .gz.")],
+    workload: Annotated[str | None, typer.Option(help=WORKLOAD_HELP)] = None,
+    partitioner: Annotated[str | None, typer.Option(help=PARTITIONER_HELP)] = None,
+    profile: ProfileName = DEFAULT_PROFILE,
+    fpgas: Fpgas = 1,
+    topology: TopologyName = "ring",
+    param: Parameters = None,
+    link: LinkName = None,
+    link_latency_ns: LinkLatency = None,
+    plan: Annotated[Path | None, typer.Option(help="A file of `bench run --save-plan`, instead.")] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Of each phase, the first so many time steps.")] = 8,
+    all_steps: Annotated[bool, typer.Option("--all-steps", help="All time steps.")] = False,
+) -> None:
+    """Write what every unit and link does when, and what the end waits for, as a file for Perfetto.
+
+    Exit code 1: there is no plan.
+    """
+    use_one_thread()
+    from bench import cli_plans, cli_trace
+
+    cluster = (profile, topology, link, link_latency_ns, fpgas)
+    asked = cli_plans.asked(plan, workload, partitioner, cluster, param)
+    raise typer.Exit(0 if cli_trace.trace(asked, out, None if all_steps else steps) else 1)
 
 
 @app.command(epilog="Example: bench export --workload dac20/blstm-4 --out blstm-4.onnx --steps 8")

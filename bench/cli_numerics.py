@@ -10,16 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.cli_validate import saved_plan
-from bench.errors import BrokenProgram, InvalidPlan, PluginFailed, Unsupported, UserError, describe
-from bench.experiments import Point, read_workload
-from bench.files import read_text
-from bench.hardware.profile import Cluster
+from bench.cli_plans import NoPlan, plan_of
+from bench.errors import BrokenProgram, UserError
+from bench.experiments import Point
 from bench.numerics.report import Report, chosen_format, make_report
 from bench.plans.plan import Plan
-from bench.plans.validate import validate
-from bench.rows import make_plan
-from bench.workloads.model import Workload
 
 
 def show_numerics(
@@ -37,8 +32,8 @@ def show_numerics(
     """
     with Console(stderr=True).status("running the plan with numbers ..."):
         try:
-            plan, workload, cluster = _saved(asked) if isinstance(asked, Path) else _planned(asked)
-        except _NoPlan as error:
+            plan, workload, cluster = plan_of(asked)
+        except NoPlan as error:
             return _say_no(str(error), as_json=as_json)
         fmt = chosen_format(cluster.profile, format_name)
         try:
@@ -59,35 +54,6 @@ def show_numerics(
             Console(), report, f"{workload.name} on {cluster.fpgas} x {cluster.profile.name}", plan, seed
         )
     return not report.verdict.startswith("failed")
-
-
-class _NoPlan(Exception):
-    """There is nothing to run; the text says why."""
-
-
-def _saved(path: Path) -> tuple[Plan, Workload, Cluster]:
-    """`saved_plan`; of a file that is none, not every missing key but that."""
-    if '"plan_format"' not in read_text(path):
-        raise UserError(f"{path}: is no plan; expected a file that `bench run --save-plan` wrote")
-    return saved_plan(path)
-
-
-def _planned(point: Point) -> tuple[Plan, Workload, Cluster]:
-    workload = read_workload(point.workload)
-    try:
-        plan = make_plan(point)
-        validate(plan, workload, point.cluster)
-    except Unsupported as refusal:
-        raise _NoPlan(f"unsupported: {refusal}") from None
-    except InvalidPlan as error:
-        raise _NoPlan(f"invalid plan: {error}") from None
-    except (UserError, MemoryError):
-        raise
-    except PluginFailed as error:
-        raise _NoPlan(f"{point.partitioner} failed: {error}") from None
-    except (Exception, SystemExit) as error:
-        raise _NoPlan(f"{point.partitioner} failed: {describe(error)}") from None
-    return plan, workload, point.cluster
 
 
 def _say_no(reason: str, *, as_json: bool) -> bool:

@@ -38,7 +38,8 @@ class Moment(NamedTuple):
 class Cause(NamedTuple):
     """What a moment may have waited for: ``before``, after which ``why`` took until ``time``.
 
-    ``before``: None stands for the phase's start. ``own``: whether that was spent on the later moment's instruction, not on the earlier one's.
+    ``before``: None stands for the phase's start. ``own``: whether the time between was spent on the later
+    moment's instruction, not on the earlier one's.
     """
 
     time: int
