@@ -14,6 +14,7 @@ import typer
 
 from bench import cli_check, cli_plan
 from bench.cli_new import new
+from bench import cli_looking
 from bench.cli_options import (
     DEFAULT_PROFILE,
     PARTITIONER_HELP,
@@ -206,36 +207,6 @@ def numerics(
     raise typer.Exit(0 if right else 1)
 
 
-@app.command(
-    epilog="Example: bench trace --workload dac20/blstm-4 --fpgas 8 --partitioner full-dac20 "
-    "--out blstm-4.json.gz"
-)
-def trace(
-    out: Annotated[Path, typer.Option(help="The file to write; compressed if it ends in .gz.")],
-    workload: Annotated[str | None, typer.Option(help=WORKLOAD_HELP)] = None,
-    partitioner: Annotated[str | None, typer.Option(help=PARTITIONER_HELP)] = None,
-    profile: ProfileName = DEFAULT_PROFILE,
-    fpgas: Fpgas = 1,
-    topology: TopologyName = "ring",
-    param: Parameters = None,
-    link: LinkName = None,
-    link_latency_ns: LinkLatency = None,
-    plan: Annotated[Path | None, typer.Option(help="A file of `bench run --save-plan`, instead.")] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Of each phase, the first so many time steps.")] = 8,
-    all_steps: Annotated[bool, typer.Option("--all-steps", help="All time steps.")] = False,
-) -> None:
-    """Write what every unit and link does when, and what the end waits for, as a file for Perfetto.
-
-    Exit code 1: there is no plan.
-    """
-    use_one_thread()
-    from bench import cli_plans, cli_trace
-
-    cluster = (profile, topology, link, link_latency_ns, fpgas)
-    asked = cli_plans.asked(plan, workload, partitioner, cluster, param)
-    raise typer.Exit(0 if cli_trace.trace(asked, out, None if all_steps else steps) else 1)
-
-
 @app.command(epilog="Example: bench export --workload dac20/blstm-4 --out blstm-4.onnx --steps 8")
 def export(
     workload: Annotated[str, typer.Option(help=WORKLOAD_HELP)],
@@ -289,6 +260,9 @@ def validate(
     from bench import cli_validate
 
     cli_validate.validate_files(files)
+
+
+cli_looking.register(app)
 
 
 @pipeline.command(epilog="Example: bench pipeline shards config/default.yaml")
@@ -345,14 +319,6 @@ def check(claims: Path) -> None:
     for line in failed:
         typer.echo(f"failed claim: {line}", err=True)
     raise typer.Exit(1 if failed else 0)
-
-
-@app.command(epilog="Example: bench summary reports")
-def summary(folder: Annotated[Path, typer.Argument(help="What a run wrote.")] = Path("reports")) -> None:
-    """Sum up a finished run: points, failures, claims, and where the files are."""
-    from bench import cli_summary
-
-    cli_summary.show(folder)
 
 
 @pipeline.command(epilog="Example: bench pipeline schema > docs/schemas/config.schema.json")
