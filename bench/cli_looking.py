@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=example)(trace)
     example = "Example: bench compare old/reports reports --out diff.html, or: bench compare HEAD~1 HEAD"
     app.command(epilog=example)(compare)
-    app.command(epilog="Example: bench summary reports")(summary)
+    app.command(epilog="Example: bench summary reports --json")(summary)
 
 
 def trace(
@@ -78,8 +78,11 @@ def compare(
     raise typer.Exit(0 if same else 1)
 
 
-def summary(folder: Annotated[Path, typer.Argument(help="What a run wrote.")] = Path("reports")) -> None:
-    """Sum up a finished run: points, failures, claims, and where the files are."""
+def summary(
+    folder: Annotated[Path, typer.Argument(help="What a run wrote.")] = Path("reports"),
+    as_json: Json = False,
+) -> None:
+    """Sum up a finished run: points, best speed-ups, deviations, failures, claims, where to look."""
     from bench import cli_summary
 
-    cli_summary.show(folder)
+    cli_summary.show(folder, as_json=as_json)

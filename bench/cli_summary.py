@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.errors import UserError
+from bench.results.closing import Best, Deviation, Failure, best_speedups, deviation, failures
+from bench.results.store import read_results
+from bench.workloads.describe import counted
 
 FILES = {
     "page": "index.html",
@@ -32,35 +37,88 @@ WRONG = "wrong numbers"
 SHOWN_WRONG = 10
 
 
-def show(folder: Path) -> None:
-    """Print points by experiment, claims, and where the files are."""
-    console = Console()
+def show(folder: Path, *, as_json: bool = False) -> None:
+    """Print points by experiment, best speed-ups, deviations, failures, claims, and where the files are."""
     results = folder / FILES["results"]
     if not results.exists():
         raise UserError(f"{folder}: no results here; run `snakemake reproduce-all` first")
-    rows = pq.read_table(results, columns=COLUMNS).to_pylist()
-    table = Table(box=None, pad_edge=False)
-    for name in ("experiment", "points", "solved", "unsupported", "failed"):
-        table.add_column(name, justify="left" if name == "experiment" else "right")
-    experiments = dict.fromkeys(row["experiment"] for row in rows)
-    for experiment in [*sorted(experiments), "all"]:
+    frame = read_results(results.parent)
+    rows = read_rows(results)
+    claims = folder / FILES["claims"]
+    entries = read_claims(claims) if claims.exists() else []
+    best, deviates, failed = best_speedups(frame), deviation(folder / "tables"), failures(rows)
+    files = {label: str(folder / name) for label, name in FILES.items() if (folder / name).exists()}
+    if as_json:
+        value = {
+            "experiments": experiments(rows),
+            "best_speedups": [asdict(each) for each in best],
+            "deviation": asdict(deviates) if deviates else None,
+            "failures": [asdict(each) for each in failed],
+            "wrong_numbers": sum(row["termination"] == WRONG for row in rows),
+            "claims": {"hold": sum(entry["result"] == "pass" for entry in entries), "all": len(entries)},
+            "failed_claims": [entry["id"] for entry in entries if entry["result"] == "fail"],
+            "files": files,
+        }
+        print(json.dumps(value, indent=2))
+        return
+    console = Console()
+    console.print(_counts(experiments(rows)))
+    if entries:
+        console.print(_claims(entries))
+    for line in (*numbers(rows), *_lines(best, deviates, failed)):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if entries:
+        wrong = len(failed_claims(claims))
+        console.print(f"claims: {len(entries) - wrong} of {len(entries)} hold", highlight=False)
+    for label, name in files.items():
+        console.print(f"{label}: {name}", highlight=False, markup=False, soft_wrap=True)
+
+
+def read_rows(results: Path) -> list[dict[str, Any]]:
+    """The rows of a run, with the columns that a summary needs, None for what is missing."""
+    return pq.read_table(results, columns=COLUMNS).to_pylist()
+
+
+def experiments(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Points, solved, unsupported and failed ones of each experiment, those of all together last."""
+    found = []
+    for experiment in [*sorted({row["experiment"] for row in rows}), "all"]:
         mine = [row for row in rows if experiment in ("all", row["experiment"])]
         solved = sum(row["latency_s"] is not None for row in mine)
         unsupported = sum(row["status"] == "unsupported" for row in mine)
-        counts = (len(mine), solved, unsupported, len(mine) - solved - unsupported)
-        table.add_row(experiment, *map(str, counts))
-    console.print(table)
-    for line in numbers(rows):
-        console.print(line, highlight=False, soft_wrap=True)
-    claims = folder / FILES["claims"]
-    if claims.exists():
-        entries = read_claims(claims)
-        failed = failed_claims(claims)
-        console.print(_claims(entries))
-        console.print(f"claims: {len(entries) - len(failed)} of {len(entries)} hold", highlight=False)
-    for label, name in FILES.items():
-        if (folder / name).exists():
-            console.print(f"{label}: {folder / name}", highlight=False)
+        counts = {"points": len(mine), "solved": solved, "unsupported": unsupported}
+        found.append({"experiment": experiment, **counts, "failed": len(mine) - solved - unsupported})
+    return found
+
+
+def _counts(entries: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in entries[0]:
+        table.add_column(name, justify="left" if name == "experiment" else "right")
+    for entry in entries:
+        table.add_row(*map(str, entry.values()))
+    return table
+
+
+def _lines(best: tuple[Best, ...], deviates: Deviation | None, failed: tuple[Failure, ...]) -> list[str]:
+    """Speed-ups, deviation and failures in words."""
+    lines = [
+        f"speed-up: {each.speedup:.2f} x over one FPGA: {each.workload} on {each.fpgas} x {each.profile}, "
+        f"{each.topology}, {each.strategy}"
+        for each in best
+    ]
+    if deviates:
+        lines.append(
+            f"deviation: {deviates.mean_pct:.1f} % on average from the {deviates.points} points of Figs. "
+            f"{deviates.figures}; {deviates.close:.1%} within 15 % or a step of the drawing"
+        )
+    for termination in dict.fromkeys(each.termination for each in failed):
+        alike = [each for each in failed if each.termination == termination]
+        points = counted(sum(each.points for each in alike), "point")
+        lines.append(f"no result: {points}: {termination}, for example: {alike[0].reason}")
+    if failed:
+        lines.append("all of them: tables/failures.csv")
+    return lines
 
 
 def numbers(rows: list[dict[str, Any]]) -> list[str]:

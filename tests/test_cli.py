@@ -363,3 +363,39 @@ def test_summary_counts_numbers(
     assert "numbers: 1 of 2 plans checked are right (1 in every bit), 2 checked at full size" in out
     where = "gru-64-b1-t5 on 2 x s10-gx2800-dac20, row-wise"
     assert f"wrong numbers: mine: {where}: row 3 is 1" in out
+
+
+def test_summary_says_what_it_amounts_to(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The best speed-up, failures by reason, the deviation and claims, as text and as JSON."""
+    from bench.results.store import write_results
+    from tests.results.factory import make_row
+
+    rows = [make_row(latency_s=8e-3), make_row(fpgas=4, partitioner="row-wise", latency_s=2e-3)]
+    rows.append(make_row(fpgas=2, partitioner="full", termination="timeout", reason="after 5 s"))
+    rows.append(make_row(fpgas=2, partitioner="gate-wise", status="unsupported", reason="no gates"))
+    write_results(rows, tmp_path / "results" / "results.parquet")
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "paper_summary.csv").write_text(
+        'figure,points,within_15pct_or_step,mean_abs_deviation_pct\n"7, 8, 10, 11",112,0.9,6.5\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "claims.csv").write_text(
+        "id,claim,relation,expected,tolerance,got,result,source\na,b,within,1,,1,pass,c\nd,e,within,1,,2,fail,f\n",
+        encoding="utf-8",
+    )
+    code, out, _ = bench(capsys, monkeypatch, "summary", str(tmp_path))
+    assert code == 0
+    assert "speed-up: 4.00 x over one FPGA: dac20/lstm-2048 on 4 x s10-gx2800-dac20, " in out
+    assert "deviation: 6.5 % on average from the 112 points of Figs. 7, 8, 10, 11; 90.0% within" in out
+    assert "no result: 1 point: timeout, for example: after 5 s" in out
+    assert "no gates" not in out
+    _, as_json, _ = bench(capsys, monkeypatch, "summary", str(tmp_path), "--json")
+    value = json.loads(as_json)
+    counts = {"points": 4, "solved": 2, "unsupported": 1, "failed": 1}
+    assert value["experiments"][-1] == {"experiment": "all", **counts}
+    assert [best["speedup"] for best in value["best_speedups"]] == [4.0]
+    assert value["failures"] == [{"termination": "timeout", "reason": "after 5 s", "points": 1}]
+    assert (value["claims"], value["failed_claims"]) == ({"hold": 1, "all": 2}, ["d"])
+    assert value["files"]["tables"] == str(tmp_path / "tables")
