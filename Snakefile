@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 min_version("9.20")
@@ -33,6 +34,7 @@ shell.prefix(
 from bench.digest import accuracy_digest, report_digest, shard_digest
 from bench.errors import UserError
 from bench.experiments import load_config, make_shards, notebooks
+from bench.progress import follow, hush
 
 # relative, so that a run within the repository names its files as they are called there
 SUITE = Path(os.path.relpath(workflow.basedir))
@@ -55,11 +57,39 @@ wildcard_constraints:
     notebook="|".join(NOTEBOOKS) or "none",
 
 
+# A person sees stage, points done and time left; what the scheduler says is in .snakemake/log.
+# `snakemake --verbose`, `-p` and dry runs say all of it.
+FOLLOWED = not (
+    workflow.output_settings.dryrun
+    or workflow.output_settings.verbose
+    or workflow.output_settings.printshellcmds
+)
+if FOLLOWED:
+    hush(logger)
+
+
+onstart:
+    if FOLLOWED:
+        workflow.follower = follow(
+            logger,
+            [
+                (job.rule.name, job.wildcards.get("shard", ""))
+                for job in workflow.dag.needrun_jobs()
+            ],
+            {name: len(shard.points) for name, shard in SHARDS.items()},
+            Path(OUT) / "logs/evaluate",
+        )
+
+
 onsuccess:
+    if FOLLOWED:
+        workflow.follower.stop()
     shell("python -m bench summary {OUT:q}")
 
 
 onerror:
+    if FOLLOWED:
+        workflow.follower.stop()
     shell("python -m bench summary {OUT:q} || true")
 
 

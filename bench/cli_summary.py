@@ -108,10 +108,13 @@ def _lines(best: tuple[Best, ...], deviates: Deviation | None, failed: tuple[Fai
         for each in best
     ]
     if deviates:
-        lines.append(
-            f"deviation: {deviates.mean_pct:.1f} % on average from the {deviates.points} points of Figs. "
-            f"{deviates.figures}; {deviates.close:.1%} within 15 % or a step of the drawing"
-        )
+        mean = f"deviation: {deviates.mean_pct:.1f} % on average from the"
+        where = f"points of Figs. {deviates.figures}"
+        if deviates.emulated == deviates.points:
+            close = f"{deviates.close:.1%} within 15 % or a step of the drawing"
+            lines.append(f"{mean} {deviates.points} {where}; {close}")
+        else:
+            lines.append(f"{mean} {deviates.emulated} that were run of the {deviates.points} {where}")
     for termination in dict.fromkeys(each.termination for each in failed):
         alike = [each for each in failed if each.termination == termination]
         points = counted(sum(each.points for each in alike), "point")

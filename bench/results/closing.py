@@ -39,8 +39,10 @@ class Deviation:
 
     figures: str
     points: int
+    emulated: int
+    """Points that were run."""
     close: float
-    """Share within 15 % or one step of the drawing."""
+    """Share of all points within 15 % or one step of the drawing."""
     mean_pct: float
 
 
@@ -75,7 +77,7 @@ def deviation(tables: Path) -> Deviation | None:
         if row is None or not row["mean_abs_deviation_pct"]:
             return None
         close, mean = float(row["within_15pct_or_step"]), float(row["mean_abs_deviation_pct"])
-        return Deviation(COUNTED, int(row["points"]), close, mean)
+        return Deviation(COUNTED, int(row["points"]), int(row["emulated"]), close, mean)
     except (OSError, KeyError, ValueError) as error:
         raise UserError(f"{path}: not a readable table ({error}); remove it and run again") from None
 

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -126,7 +127,9 @@ def test_smoke_configuration(copy: Path) -> None:
     assert run.returncode == 0, run.stdout
     assert first.stat().st_mtime_ns == written, "a finished shard was evaluated again"
     assert not list((copy / "out").rglob("*.partial"))
-    assert "points" in run.stdout  # the summary at the end
+    assert re.search(r"evaluating: \d+ of \d+ points", run.stdout)
+    assert "jobid" not in run.stdout
+    assert "speed-up: " in run.stdout  # the summary at the end
     tables = copy / "out" / "tables"
     found = {name: (tables / name).read_text(encoding="utf-8") for name in TABLES}
     found["results.csv"] = stable_results(tables / "all_results.csv")
