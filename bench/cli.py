@@ -12,9 +12,8 @@ from typing import Annotated
 
 import typer
 
-from bench import cli_check, cli_plan
+from bench import cli_check, cli_looking, cli_plan
 from bench.cli_new import new
-from bench import cli_looking
 from bench.cli_options import (
     DEFAULT_PROFILE,
     PARTITIONER_HELP,
