@@ -22,7 +22,17 @@ import pytest
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "smoke"
 
-COPIED = ("Snakefile", "environment.yml", "bench", "config", "hw_profiles", "models", "profiles", "notebooks")
+COPIED = (
+    "Snakefile",
+    "environment.yml",
+    "bench",
+    "config",
+    "examples",
+    "hw_profiles",
+    "models",
+    "profiles",
+    "notebooks",
+)
 
 TABLES = ("summary_vs_single.csv", "summary_vs_conventional.csv", "numerics.csv", "failures.csv")
 
