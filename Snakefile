@@ -1,6 +1,6 @@
 # The pipeline, one rule an arrow of docs/architecture.md:
 #
-#   configuration -> shards of points -> results -> tables -> figures, claims -> page
+#   configuration -> shards of points -> results -> tables -> figures, claims -> site
 #
 # snakemake reproduce-all                                     everything, into reports/
 # snakemake reproduce-all --config config=config/smoke.yaml out=smoke
@@ -31,7 +31,7 @@ shell.prefix(
     f" PYTHONPATH={shlex.quote(PATHS)} PYTHONSAFEPATH=1; "
 )
 
-from bench.digest import accuracy_digest, report_digest, shard_digest
+from bench.digest import accuracy_digest, report_digest, shard_digest, site_digest
 from bench.errors import UserError
 from bench.experiments import load_config, make_shards, notebooks
 from bench.progress import follow, hush
@@ -228,31 +228,33 @@ rule provenance:
         " --results $(dirname {input.results:q}) --out {output:q} > {log:q} 2>&1"
 
 
-rule page:
+# The site replaces the one before as a whole, so it is no output that Snakemake would remove first.
+rule site:
     input:
         rules.provenance.output,
         rules.tables.output,
         expand(rules.figures.output, notebook=NOTEBOOKS),
         rules.claims.output if SETTINGS.claims else [],
         results=rules.collect.output,
-        templates=sorted((SUITE / "reports/templates").glob("*")),
+        templates=sorted(p for p in (SUITE / "reports/templates").rglob("*") if p.is_file()),
     output:
         f"{OUT}/index.html",
     log:
-        f"{OUT}/logs/page.log",
+        f"{OUT}/logs/site.log",
     conda:
         "environment.yml"
     params:
-        digest=report_digest(),
+        out=f"{OUT}/site",
+        digest=site_digest(),
     shell:
-        "python -m bench.results.page --results {input.results:q}"
-        " --reports $(dirname {output:q}) --out {output:q} > {log:q} 2>&1"
+        "python -m bench.site --results {input.results:q} --reports $(dirname {output:q})"
+        " --out {params.out:q} --forward {output:q} > {log:q} 2>&1"
 
 
 # The last word: results are written by now, and stay when a claim fails.
 rule check:
     input:
-        rules.page.output,
+        rules.site.output,
         claims=rules.claims.output,
     output:
         touch(f"{OUT}/claims.checked"),

@@ -18,7 +18,7 @@ from bench.results.store import read_results
 from bench.workloads.describe import counted
 
 FILES = {
-    "page": "index.html",
+    "site": "site/index.html",
     "tables": "tables",
     "figures": "figures",
     "claims": "claims.csv",

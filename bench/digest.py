@@ -82,8 +82,14 @@ def _installed_version(package: str) -> str:
 
 @cache
 def report_digest() -> str:
-    """A hash over the modules that make tables, figures, page and claims from results."""
+    """A hash over the modules that make tables, figures and claims from results."""
     return _content_hash(sources(PACKAGE.joinpath("results").rglob("*.py")))
+
+
+@cache
+def site_digest() -> str:
+    """A hash over the modules that make the site, the search and the emulator of its plans among them."""
+    return _content_hash(sources(PACKAGE.joinpath("site").rglob("*.py")))
 
 
 def sources(roots: Iterable[Path], package: Path = PACKAGE) -> tuple[Path, ...]:

@@ -149,7 +149,8 @@ def test_smoke_configuration(copy: Path) -> None:
             (GOLDEN / name).write_text(text, encoding="utf-8")
     for name, text in found.items():
         assert text == (GOLDEN / name).read_text(encoding="utf-8"), name
-    assert (copy / "out" / "index.html").stat().st_size > 1000
+    assert "site/index.html" in (copy / "out" / "index.html").read_text()
+    assert (copy / "out" / "site" / "index.html").stat().st_size > 1000
 
     assert "Nothing to be done" in snakemake(copy, "-n", "reproduce-all", *SMOKE).stdout
 

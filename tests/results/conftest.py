@@ -7,6 +7,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench.results import fidelity, paper, studies, tables
+from bench.results.figures import (
+    deepbench_figures,
+    fidelity_figures,
+    large_figures,
+    paper_figures,
+    study_figures,
+)
 from bench.results.frames import prepare
 from bench.results.store import read_results, write_results
 
@@ -28,3 +36,19 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def frame(results: Path) -> pd.DataFrame:
     """The prepared rows of ``results``."""
     return prepare(read_results(results))
+
+
+@pytest.fixture(scope="session")
+def reports(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tables and figures of the synthetic results."""
+    folder = tmp_path_factory.mktemp("reports")
+    tables.write_tables(results, folder / "tables")
+    paper.write_paper(results, folder / "tables")
+    fidelity.write_fidelity(results, folder / "tables")
+    studies.write_studies(results, folder / "tables")
+    paper_figures(results, folder / "figures")
+    fidelity_figures(results, folder / "figures")
+    deepbench_figures(results, folder / "figures")
+    large_figures(results, folder / "figures")
+    study_figures(results, folder / "figures")
+    return folder

@@ -1,12 +1,12 @@
-"""What the page is made of: sections of figures and tables, and where they come from."""
+"""What pages are made of: sections of figures and tables, and where they come from."""
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from markupsafe import Markup
 
 from bench.results.output import shown
 
@@ -29,7 +29,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A table as the template takes it."""
+    """A table as the templates take it."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -37,18 +37,24 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A figure, a table, or both; ``folded`` is the line that unfolds the table."""
+    """A figure, a table, or both; ``folded`` is the line that unfolds the table.
+
+    ``image``: address within the site. ``chart``: name of a chart that the page's script draws.
+    ``html``: markup that stands for ``text``.
+    """
 
     title: str = ""
     text: str = ""
     image: str = ""
     table: Shown | None = None
     folded: str = ""
+    chart: str = ""
+    html: Markup | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading with its parts and the files behind them."""
+    """A heading with its parts and the files behind them, as the reports folder names them."""
 
     id: str
     title: str
@@ -66,8 +72,34 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A page of sections. ``menu``: file of the menu's entry; ``root``: the way up to the site's folder.
+
+    ``charts``: file in ``data/`` of the charts that its parts name; empty if none does.
+    """
+
+    file: str
+    title: str
+    lead: str = ""
+    sections: tuple[Section, ...] = ()
+    cards: tuple[Card, ...] = ()
+    charts: str = ""
+    wide: bool = False
+
+    @property
+    def menu(self) -> str:
+        """The file that the menu shows as the current one."""
+        return "plans.html" if self.root else self.file
+
+    @property
+    def root(self) -> str:
+        """What leads from the page to the site's folder."""
+        return "../" * self.file.count("/")
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the page finds what it shows; a file that a configuration does not make is left out."""
+    """Where the site finds what it shows; a file that a configuration does not make is left out."""
 
     results: Path
     reports: Path
@@ -80,11 +112,8 @@ class Sources:
         return pd.DataFrame()
 
     def image(self, name: str) -> str:
-        """``figures/<name>.svg`` as a data URI, empty if there is none."""
-        path = self.reports / "figures" / f"{name}.svg"
-        if not path.is_file():
-            return ""
-        return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
+        """Address within the site of ``figures/<name>.svg``, empty if there is none."""
+        return f"figures/{name}.svg" if (self.reports / "figures" / f"{name}.svg").is_file() else ""
 
 
 def show(table: pd.DataFrame, digits: int = 3) -> Shown:

@@ -1,21 +1,18 @@
-"""Tests of the figures, the notebooks that make them, the page and the provenance file."""
+"""Tests of the figures, the notebooks that make them, and the provenance file."""
 
 from __future__ import annotations
 
 import json
-import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from bench.results import fidelity, page, paper, provenance, studies, tables
+from bench.results import provenance
 from bench.results.figures import (
     deepbench_figures,
     fidelity_figures,
     large_figures,
-    paper_figures,
     study_figures,
 )
 from bench.results.figures.paper import FIGURES
@@ -28,22 +25,6 @@ from bench.results.store import write_results
 from .factory import make_row
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-
-
-@pytest.fixture(scope="module")
-def reports(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tables and figures of the synthetic results."""
-    folder = tmp_path_factory.mktemp("reports")
-    tables.write_tables(results, folder / "tables")
-    paper.write_paper(results, folder / "tables")
-    fidelity.write_fidelity(results, folder / "tables")
-    studies.write_studies(results, folder / "tables")
-    paper_figures(results, folder / "figures")
-    fidelity_figures(results, folder / "figures")
-    deepbench_figures(results, folder / "figures")
-    large_figures(results, folder / "figures")
-    study_figures(results, folder / "figures")
-    return folder
 
 
 def test_figures_are_complete_and_carry_no_date(reports: Path) -> None:
@@ -77,51 +58,6 @@ def test_figures_of_other_results_are_drawn_empty(tmp_path: Path) -> None:
     assert deepbench_figures(tmp_path, tmp_path) == {}
     assert fidelity_figures(tmp_path, tmp_path) == {}
     assert study_figures(tmp_path, tmp_path) == {}
-
-
-class _Links(HTMLParser):
-    """Collects every address on a page, and open tags."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.addresses: list[str] = []
-        self.stack: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.addresses += [value or "" for name, value in attrs if name in ("href", "src")]
-        if tag not in ("meta", "img", "link", "br"):
-            self.stack.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.stack.pop() == tag
-
-
-def test_page_is_self_contained_and_deterministic(results: Path, reports: Path) -> None:
-    """No address leads to the network, tags are balanced, and two pages are the same."""
-    arguments = ["--results", str(results), "--reports", str(reports)]
-    assert page.main(arguments) == 0
-    first = (reports / "index.html").read_bytes()
-    assert page.main(arguments) == 0
-    assert (reports / "index.html").read_bytes() == first
-    text = first.decode()
-    parser = _Links()
-    parser.feed(text)
-    assert parser.stack == []
-    for address in parser.addresses:
-        assert address.startswith(
-            ("#", "data:image/svg+xml;base64,", "tables/", "claims.csv", "provenance.json")
-        )
-    assert not re.search(r"url\(|@import|<script", text)
-    assert "Fig. 12" in text
-    assert "60 s limit" in text
-    assert "Set F: intel/fpga-npu, RTL" in text
-    assert "Where more FPGAs stop helping" in text
-    assert "Plans that the full search misses" in text
-
-
-def test_page_without_tables_or_claims(results: Path, tmp_path: Path) -> None:
-    """A configuration that makes neither claims nor figures still gets a page."""
-    assert "Provenance" in page.build(page.Sources(results, tmp_path))
 
 
 def code_cells(name: str) -> list[str]:

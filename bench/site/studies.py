@@ -1,9 +1,9 @@
-"""The page's section on scaling, links and the ideas of the full search."""
+"""The section on scaling, links and the ideas of the full search."""
 
 from __future__ import annotations
 
-from bench.results.page_parts import Part, Section, Sources, show
 from bench.results.studies import STUDIES
+from bench.site.parts import Part, Section, Sources, show
 
 LONG = 24
 """Rows of a table that is folded."""

@@ -1,9 +1,9 @@
-"""The page's sections on partitioners from the field, and on what plans say of themselves."""
+"""Sections on partitioners from the field, and on what plans say of themselves."""
 
 from __future__ import annotations
 
 from bench.results.field import PREFIX
-from bench.results.page_parts import Part, Section, Sources, show
+from bench.site.parts import Part, Section, Sources, show
 from bench.results.series import LINK_LATENCY_NS, TOPOLOGY
 from bench.results.studies import FIELD, NOTES
 

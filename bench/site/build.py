@@ -1,0 +1,122 @@
+"""Writing the site: every page, the figures and files that they show, and the data of Explore."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from bench.results.frames import prepare
+from bench.results.output import write_text
+from bench.results.store import read_results
+from bench.site.data import explore_script
+from bench.site.field import field_section, notes_section
+from bench.site.fidelity import fidelity_sections, glance_section
+from bench.site.folder import replaced
+from bench.site.methods import method_sections
+from bench.site.paper import paper_section, winners_section
+from bench.site.parts import Page, Section, Sources
+from bench.site.render import MENU, copy_static, environment, render
+from bench.site.start import cards, claims_section, failures_section, run_section
+from bench.site.studies import studies_section
+from bench.site.sweeps import numbers_section, speedups_section, sweep_section
+
+
+def write_site(sources: Sources, out: Path) -> int:
+    """Write the site to ``out``, in place of what is there; bytes in all files.
+
+    Raises UserError for results that cannot be read and for a folder that cannot be written; the site
+    that was there stays.
+    """
+    rows = prepare(read_results(sources.results))
+    pages = [page for page in _pages(sources, rows) if page.sections or page.cards]
+    with replaced(out) as folder:
+        files = {page.file for page in pages} | {"explore.html"}
+        menu = tuple(entry for entry in MENU if entry.file in files)
+        templates = environment()
+        for page in pages:
+            text = render(templates, page, "sections.html.j2", menu)
+            write_text(text, folder / page.file)
+            _copy_shown(sources.reports, folder, page.sections)
+        explore = Page("explore.html", "Explore", EXPLORE, wide=True)
+        write_text(render(templates, explore, "explore.html.j2", menu), folder / explore.file)
+        write_text(explore_script(rows), folder / "data" / "results.js")
+        copy_static(folder)
+    return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+
+
+EXPLORE = (
+    "Every point of the run. Filter and search, choose what the speed-up is over, sort by any heading, or "
+    "draw the rows; the address holds the view, so that it can be kept and sent."
+)
+
+
+def _pages(sources: Sources, rows: pd.DataFrame) -> list[Page]:
+    """The pages of sections; one that has nothing to show has no sections."""
+    return [
+        Page(
+            "index.html",
+            "Splitting recurrent networks over several FPGAs",
+            "How fast each way of splitting an RNN over N FPGAs is, emulated instruction by instruction. "
+            "Published numbers stand beside ours: those of single FPGAs under Fidelity, the figures of Kwon "
+            "et al., DAC 2020, under Paper.",
+            _there(
+                run_section(rows), glance_section(sources), claims_section(sources), failures_section(sources)
+            ),
+            tuple(cards(sources, rows)),
+        ),
+        Page(
+            "paper.html",
+            "The paper's figures",
+            "Each result figure of Kwon et al., DAC 2020, published and emulated.",
+            _there(paper_section(sources), winners_section(sources)),
+        ),
+        Page(
+            "fidelity.html",
+            "Fidelity",
+            "How near the emulator comes to what others have published about single FPGAs.",
+            _there(*fidelity_sections(sources)),
+        ),
+        Page(
+            "studies.html",
+            "Studies",
+            "What goes beyond the paper's figures.",
+            _there(
+                studies_section(sources),
+                sweep_section(sources, "deepbench", "DeepBench", "DeepBench's inference-server problems."),
+                sweep_section(
+                    sources, "large", "Large RNNs", "Networks larger than one FPGA's on-chip memory."
+                ),
+                field_section(sources),
+                notes_section(sources),
+                speedups_section(sources),
+                numbers_section(sources),
+            ),
+        ),
+        Page(
+            "methods.html",
+            "Methods",
+            "What was assumed, what the numbers come from, how to run it again and how to cite it.",
+            method_sections(sources, rows),
+        ),
+    ]
+
+
+def _there(*sections: Section | None) -> tuple[Section, ...]:
+    return tuple(section for section in sections if section is not None and section.parts)
+
+
+def _copy_shown(reports: Path, folder: Path, sections: Iterable[Section]) -> None:
+    """Copy the figures and files that ``sections`` show or link to."""
+    for section in sections:
+        for image in {part.image for part in section.parts if part.image}:
+            _copy(reports / image, folder / image)
+        for link in section.links:
+            _copy(reports / link, folder / "files" / link)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
