@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,12 +17,17 @@ from bench.site.field import field_section, notes_section
 from bench.site.fidelity import fidelity_sections, glance_section
 from bench.site.folder import replaced
 from bench.site.methods import method_sections
-from bench.site.paper import paper_section, winners_section
+from bench.site.paper import pairs_script, paper_section, winners_section
 from bench.site.parts import Page, Section, Sources
+from bench.site.plan_pages import LEAD, plan_link, plan_page
+from bench.site.plan_points import plan_points
 from bench.site.render import MENU, copy_static, environment, render
 from bench.site.start import cards, claims_section, failures_section, run_section
 from bench.site.studies import studies_section
 from bench.site.sweeps import numbers_section, speedups_section, sweep_section
+
+_PATH = re.compile(r' d="[^"]*"| (?:x|y|x1|y1|x2|y2)="[^"]*"')
+_LONG = re.compile(r"-?\d+\.\d{3,}")
 
 
 def write_site(sources: Sources, out: Path) -> int:
@@ -31,15 +37,22 @@ def write_site(sources: Sources, out: Path) -> int:
     that was there stays.
     """
     rows = prepare(read_results(sources.results))
+    plans = plan_points(rows)
     pages = [page for page in _pages(sources, rows) if page.sections or page.cards]
     with replaced(out) as folder:
-        files = {page.file for page in pages} | {"explore.html"}
+        files = {page.file for page in pages} | {"explore.html"} | ({"plans.html"} if plans else set())
         menu = tuple(entry for entry in MENU if entry.file in files)
         templates = environment()
-        for page in pages:
+        for page in (*pages, *map(plan_page, plans)):
             text = render(templates, page, "sections.html.j2", menu)
             write_text(text, folder / page.file)
             _copy_shown(sources.reports, folder, page.sections)
+            if page.charts:
+                write_text(pairs_script(sources), folder / "data" / page.charts)
+        if plans:
+            page = Page("plans.html", "Plans", LEAD)
+            links = [plan_link(plan) for plan in plans]
+            write_text(render(templates, page, "plans.html.j2", menu, links=links), folder / page.file)
         explore = Page("explore.html", "Explore", EXPLORE, wide=True)
         write_text(render(templates, explore, "explore.html.j2", menu), folder / explore.file)
         write_text(explore_script(rows), folder / "data" / "results.js")
@@ -72,6 +85,7 @@ def _pages(sources: Sources, rows: pd.DataFrame) -> list[Page]:
             "The paper's figures",
             "Each result figure of Kwon et al., DAC 2020, published and emulated.",
             _there(paper_section(sources), winners_section(sources)),
+            charts="pairs.js",
         ),
         Page(
             "fidelity.html",
@@ -118,5 +132,18 @@ def _copy_shown(reports: Path, folder: Path, sections: Iterable[Section]) -> Non
 
 
 def _copy(source: Path, target: Path) -> None:
+    if source.suffix == ".svg":
+        write_text(slim(source.read_text("utf-8")), target)
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
+
+
+def slim(svg: str) -> str:
+    """A figure without indents and comments, coordinates to a hundredth of a point; it looks the same."""
+    svg = re.sub(r">\s+<", "><", re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL))
+    return _PATH.sub(lambda path: _LONG.sub(lambda found: _short(found[0]), path[0]), svg)
+
+
+def _short(text: str) -> str:
+    return f"{float(text):.2f}".rstrip("0").rstrip(".")

@@ -34,7 +34,7 @@ A single row is evaluated again, and explained, by these commands; the Explore p
 
 ```console
 $ bench run --workload NAME --fpgas N --partitioner NAME --profile NAME --topology NAME
-$ bench explain --workload NAME --fpgas N --profile NAME --topology NAME
+$ bench explain NAME --fpgas N --profile NAME --topology NAME
 ```
 """
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+import pandas as pd
+
 from bench.results.beyond import BEYOND_NOTE
 from bench.site.parts import Part, Section, Sources, show
 
@@ -33,7 +37,8 @@ def paper_section(sources: Sources) -> Section | None:
             )
         title = f"Fig. {figure}"
         folded = f"{len(group)} points of Fig. {figure}"
-        parts.append(Part(title, text, sources.image(f"paper_fig{figure}"), show(view), folded))
+        image = sources.image(f"paper_fig{figure}")
+        parts.append(Part(title, text, image, show(view), folded, chart=str(figure)))
     beyond = sources.image("paper_beyond")
     if beyond:
         text = (
@@ -48,6 +53,24 @@ def paper_section(sources: Sources) -> Section | None:
     text = "Bars and solid lines are emulated; diamonds are published, with the reading error of the drawing."
     links = ("tables/paper_points.csv", "tables/paper_summary.csv", "tables/beyond_paper.csv")
     return Section("paper", "The paper's figures", text, tuple(parts), links)
+
+
+def pairs_script(sources: Sources) -> str:
+    """A script that sets ``window.PAIRS``: by figure, each value published and emulated."""
+    points = sources.table("paper_points")
+    pairs: dict[str, list[dict[str, object]]] = {}
+    for row in points.to_dict("records"):
+        pairs.setdefault(row["figure"], []).append(
+            {
+                "metric": row["metric"].replace("_", " "),
+                "at": f"{row['workload'].rpartition('/')[2]}, {row['fpgas']}",
+                "series": row["series"],
+                "published": row["published"],
+                "emulated": None if pd.isna(row["emulated"]) else row["emulated"],
+            }
+        )
+    text = json.dumps(pairs, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return "window.PAIRS=" + text.replace("<", "\\u003c") + ";\n"
 
 
 def winners_section(sources: Sources) -> Section | None:

@@ -7,7 +7,7 @@ from bench.site.parts import Part, Section, Sources, show
 
 
 def sweep_section(sources: Sources, name: str, title: str, text: str) -> Section | None:
-    """Figures and speed-ups of the experiments whose name begins with ``name``; None if there are none."""
+    """The figures whose name begins with ``name``; None if there are none. Explore has every point."""
     titles = {
         "deepbench_geomean": "Geometric means",
         "deepbench_by_hidden_size": "By hidden size, smallest batch",
@@ -21,12 +21,6 @@ def sweep_section(sources: Sources, name: str, title: str, text: str) -> Section
         for key, heading in titles.items()
         if key.startswith(name) and (image := sources.image(key))
     ]
-    for experiment in sorted(
-        path.stem for path in (sources.reports / "tables" / "vs_single").glob(f"{name}*.csv")
-    ):
-        table = sources.table(f"vs_single/{experiment}")
-        folded = f"{experiment}: speed-up over one FPGA, all {len(table)} points"
-        parts.append(Part(table=show(table), folded=folded))
     return Section(name, title, text, tuple(parts)) if parts else None
 
 
