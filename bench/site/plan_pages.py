@@ -20,7 +20,7 @@ from bench.site.shares import shares_drawing
 from bench.site.steady import busy, steady_drawing, waits
 
 LEAD = (
-    "The plan that the search of `full` chooses for one network and cluster: who owns what, what each device "
+    "The plan that the full search chooses for one network and cluster: who owns what, what each device "
     "does in one time step, and where the time goes."
 )
 

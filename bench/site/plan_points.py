@@ -78,8 +78,11 @@ def plan_points(rows: pd.DataFrame) -> list[PlanPoint]:
         )
         try:
             workload, cluster = read_workload(point.workload), point.cluster
+        except (UserError, KeyError):  # KeyError: the profile has no such link
+            continue
+        try:
             comparison = compare(workload, cluster)
-        except (UserError, Unsupported, InvalidPlan, DoesNotFit):
+        except (Unsupported, InvalidPlan, DoesNotFit):
             continue
         plan = build(workload, comparison.winner.candidate)
         one = alone.get((row["workload"], row["batch"], row["profile"]))

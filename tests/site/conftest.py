@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from bench.results import claims, provenance
+from bench.results.store import write_results
 from bench.site.build import write_site
 from bench.site.parts import Sources
-from tests.results.conftest import reports, results
+from tests.results.conftest import reports
+from tests.results.conftest import results as synthetic
+from tests.results.factory import make_row
 
-__all__ = ["reports", "results"]  # the same synthetic results as those of tests/results
+__all__ = ["reports", "synthetic"]  # fixtures of tests/results
+
+LINK = "dac20-ring"
+"""Of the default profile; other synthetic rows name a link that no profile has."""
+
+
+@pytest.fixture(scope="session")
+def results(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The synthetic results, and a point that can be planned again."""
+    folder = Path(shutil.copytree(synthetic, tmp_path_factory.mktemp("site_results") / "results"))
+    row = make_row(experiment="fig8", workload="dac20/gnmt-4", partitioner="full", fpgas=8)
+    write_results([row | {"link": LINK}], folder / "plans.parquet")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -194,7 +194,9 @@ def test_every_page_fits_its_window(tab: Tab, site: Path, width: int, dark: bool
     pages = sorted(site.rglob("*.html"))
     for path in pages:
         tab.open(path.as_uri())
-        assert tab.run("document.documentElement.scrollWidth <= innerWidth"), path.name
+        assert tab.run("[document.documentElement.scrollWidth <= innerWidth, innerWidth]") == [True, width], (
+            path.name
+        )
         assert tab.run("document.querySelectorAll('h1').length") == 1
         ground = tab.run("getComputedStyle(document.body).backgroundColor")
         assert (ground == "rgb(255, 255, 255)") is not dark
@@ -212,3 +214,26 @@ def test_keyboard_reaches_content_and_theme(tab: Tab, site: Path) -> None:
     assert tab.run("document.documentElement.dataset.theme") == "dark"
     assert tab.run("getComputedStyle(document.body).backgroundColor") != before
     tab.click("#theme")
+
+
+def test_plan_page_opens_from_the_list(tab: Tab, site: Path) -> None:
+    """A click leads to a plan: its matrices, its groups, its time step, and where the time goes."""
+    tab.open((site / "plans.html").as_uri())
+    tab.click("main h2 a")
+    tab.wait("location.pathname.includes('/plans/') && document.readyState === 'complete'")
+    for drawing in ("ownership", "cabling", "steady", "shares"):
+        assert tab.run(f"document.querySelector('svg.{drawing}').getBoundingClientRect().width") > 100
+    assert tab.run("document.querySelectorAll('.ownership .block').length") >= 9  # 8 matrices and h
+    assert tab.run("getComputedStyle(document.querySelector('.busy.critical')).fillOpacity") == "1"
+
+
+def test_paper_figures_stand_side_by_side(tab: Tab, site: Path) -> None:
+    """Each figure has a published and an emulated panel on the same axis."""
+    tab.open((site / "paper.html").as_uri())
+    charts = "document.querySelectorAll('[data-chart]')"
+    tab.wait(f"{charts}.length > 5 && [...{charts}].every((one) => one.querySelector('svg'))")
+    titles = tab.run(
+        "[...document.querySelector('[data-chart=\"8\"]').querySelectorAll('.role-title-text text')]"
+        ".map((one) => one.textContent)"
+    )
+    assert titles == ["published", "emulated"]

@@ -8,14 +8,16 @@ Explore.makeGrid = function (store, box, sortBy) {
   const table = box.querySelector("table");
   const names = Object.keys(Explore.COLUMNS);
   const numeric = (name) => name in store.measures || Explore.COLUMNS[name].number;
+  const narrow = matchMedia("(max-width: 46rem)").matches;
+  const width = (name) => (narrow ? Math.min(Explore.COLUMNS[name].width, 168) : Explore.COLUMNS[name].width);
   table.querySelector("colgroup").append(
     ...names.map((name) => {
       const col = document.createElement("col");
-      col.style.width = Explore.COLUMNS[name].width + "px";
+      col.style.width = width(name) + "px";
       return col;
     }),
   );
-  table.style.width = names.reduce((sum, name) => sum + Explore.COLUMNS[name].width, 0) + "px";
+  table.style.width = names.reduce((sum, name) => sum + width(name), 0) + "px";
   const heads = makeHeads(table.tHead, names, numeric, sortBy);
   const body = table.tBodies[0];
   let rows = new Uint32Array(0);

@@ -132,7 +132,7 @@ Explore.SPECS = {
     height: { step: 24 },
     encoding: {
       x: { field: "x", type: "nominal", title: names.x, sort: lists.x, axis: { labelAngle: -35, labelLimit: 220, orient: "top" } },
-      y: { field: "c", type: "nominal", title: names.c, sort: lists.c, axis: { labelLimit: 280 } },
+      y: { field: "c", type: "nominal", title: null, sort: lists.c, axis: { labelLimit: innerWidth < 740 ? 130 : 280 } },
       tooltip: tooltip(names),
     },
     layer: [
