@@ -13,8 +13,8 @@ from bench.results.frames import prepare
 from bench.results.output import write_text
 from bench.results.store import read_results
 from bench.site.data import explore_script
-from bench.site.field import field_section, notes_section
 from bench.site.fidelity import fidelity_sections, glance_section
+from bench.site.field import field_section, notes_section
 from bench.site.folder import replaced
 from bench.site.methods import method_sections
 from bench.site.paper import pairs_script, paper_section, winners_section

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bench.results.field import PREFIX
-from bench.site.parts import Part, Section, Sources, show
 from bench.results.series import LINK_LATENCY_NS, TOPOLOGY
 from bench.results.studies import FIELD, NOTES
+from bench.site.parts import Part, Section, Sources, show
 
 LONG = 24
 """Rows of a table that is folded."""

@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 
 from bench.experiments import Limits, Point, read_profile
-from bench.results import page, studies, tables
+from bench.results import studies, tables
 from bench.results.field import field
 from bench.results.frames import prepare
 from bench.results.notes import notes
 from bench.results.store import write_results
 from bench.rows import LOGS, evaluate_point, request_columns
+from bench.site.build import write_site
+from bench.site.parts import Sources
 
 from .factory import make_row
 
@@ -103,7 +105,8 @@ def test_page_shows_field_and_notes(rows: list[dict[str, Any]], tmp_path: Path) 
     write_results(rows, tmp_path / "results" / "a.parquet")
     tables.write_tables(tmp_path / "results", tmp_path / "tables")
     studies.write_studies(tmp_path / "results", tmp_path / "tables")
-    text = page.build(page.Sources(tmp_path / "results", tmp_path))
+    write_site(Sources(tmp_path / "results", tmp_path), tmp_path / "site")
+    text = (tmp_path / "site" / "studies.html").read_text(encoding="utf-8")
     assert "docs/baselines.md" in text
     assert "field-stacks: speed-up over one FPGA" in text
     shown = text[text.index('id="notes"') :]

@@ -10,13 +10,15 @@ import pandas as pd
 import pytest
 
 from bench.errors import UserError
-from bench.results import page, tables
+from bench.results import tables
 from bench.results.claims import gather
 from bench.results.frames import prepare
 from bench.results.measures import FullSize, NumbersRight
 from bench.results.numerics import by_experiment, read_accuracy
 from bench.results.speedups import speedups, summary
 from bench.results.tables import failures
+from bench.site.build import write_site
+from bench.site.parts import Sources
 
 from .factory import make_row
 
@@ -114,7 +116,8 @@ def test_tables_and_page_show_numbers(results: Path, accuracy: Path, tmp_path: P
     assert tables.main(arguments) == 0
     for name in ("numerics", "accuracy"):
         assert all((folder / "tables" / f"{name}.{kind}").is_file() for kind in ("csv", "md", "tex"))
-    text = page.build(page.Sources(results, folder))
+    write_site(Sources(results, folder), tmp_path / "site")
+    text = (tmp_path / "site" / "studies.html").read_text(encoding="utf-8")
     assert 'id="numbers"' in text
     assert "in every bit" in text
     assert "random and uniform" in text
