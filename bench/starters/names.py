@@ -46,7 +46,7 @@ def _check_module(module: str) -> None:
         taken = "is a word of Python's own"
     elif module in sys.stdlib_module_names or module == "conftest":
         taken = "is a module of Python's own, or of pytest"
-    elif _importable(module):
+    elif module == __name__.partition(".")[0] or _importable(module):
         taken = "is an installed module"
     else:
         return

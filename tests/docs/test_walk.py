@@ -101,5 +101,5 @@ def _as_shown(example: Example, output: str) -> bool:
 def _stamps() -> dict[Path, int]:
     """When each file that a run of the pipeline might write in the suite's folder was changed."""
     folders = [ROOT / name for name in ("reports", "config", "notebooks", ".snakemake")]
-    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
-    return {path: path.stat().st_mtime_ns for path in [*files, *ROOT.glob("*")]}
+    paths = [path for folder in folders for path in folder.rglob("*")] + list(ROOT.glob("*"))
+    return {path: path.stat().st_mtime_ns for path in paths if path.is_file()}
