@@ -236,7 +236,9 @@ rule site:
         expand(rules.figures.output, notebook=NOTEBOOKS),
         rules.claims.output if SETTINGS.claims else [],
         results=rules.collect.output,
-        templates=sorted(p for p in (SUITE / "reports/templates").rglob("*") if p.is_file()),
+        templates=sorted(
+            p for p in (SUITE / "reports/templates").rglob("*") if p.is_file()
+        ),
     output:
         f"{OUT}/index.html",
     log:
