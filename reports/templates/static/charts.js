@@ -4,7 +4,10 @@
 const Charts = {
   COLOURS: ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999999", "#8A7400"],
 
-  palette: (count) => Array.from({ length: count }, (_, at) => Charts.COLOURS[at % Charts.COLOURS.length]),
+  palette: (count) => Array.from({ length: count }, (_, at) => Charts.lit(Charts.COLOURS[at % Charts.COLOURS.length])),
+
+  // The palette's blue is too dim upon a dark ground.
+  lit: (color) => (color === "#0072B2" && Charts.dark() ? "#3D9AD6" : color),
 
   variable: (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim(),
 
@@ -17,7 +20,7 @@ const Charts = {
   strategyColors: (names, colors) =>
     names.map((name) => {
       const base = name.split(" ")[0];
-      const color = base === "full" ? Charts.variable("full") : colors[base] || "#7A6C8F";
+      const color = base === "full" ? Charts.variable("full") : Charts.lit(colors[base] || "#9585AD");
       return name === base ? color : `color-mix(in srgb, ${color} 55%, ${Charts.variable("ground")})`;
     }),
 

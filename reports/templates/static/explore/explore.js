@@ -61,7 +61,7 @@ document.addEventListener("DOMContentLoaded", () => {
     else drawGrid(rows, state.sort);
     const spent = performance.now() - start;
     const count = (number) => number.toLocaleString("en");
-    at("status").textContent = `${count(rows.length)} of ${count(store.rows)} rows, found and shown in ${spent.toFixed(1)} ms`;
+    at("status").textContent = `${count(rows.length)} of ${count(store.rows)} rows, found and ${charted ? "grouped" : "listed"} in ${spent.toFixed(1)} ms`;
     at("status").dataset.rows = rows.length;
     at("status").dataset.ms = spent;
   }
