@@ -179,6 +179,7 @@ def _again(found: PlanPoint) -> Section:
     if found.cluster.link.latency_ns != found.cluster.profile.link(point.link).latency_ns:
         asked += f" --link-latency-ns {point.link_latency_ns:g}"
     commands = Markup(
-        "<pre><code>$ bench explain {0} {1}\n$ bench run --workload {0} {1} --partitioner full</code></pre>"
+        "<pre><code>$ bench explain {0} {1}\n$ bench run --workload {0} {1} --partitioner full\n"
+        "$ bench trace --workload {0} {1} --partitioner full --out trace.json.gz</code></pre>"
     )
     return Section("again", "The same in a shell", "", (Part(html=commands.format(point.workload, asked)),))
