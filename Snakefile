@@ -190,9 +190,8 @@ rule figures:
         out=f"{OUT}/figures",
         digest=report_digest(),
     shell:
-        "papermill --no-progress-bar -p results {input.results:q} -p tables {input.tables:q}"
-        " -p out {params.out:q}"
-        " {input.notebook:q} {output:q} > {log:q} 2>&1"
+        "python -m bench.results.notebook {input.notebook:q} {output:q} --results {input.results:q}"
+        " --tables {input.tables:q} --figures {params.out:q} > {log:q} 2>&1"
 
 
 rule claims:
