@@ -13,7 +13,7 @@ import pytest
 from bench.results.frames import prepare
 from bench.results.store import read_results
 from bench.site.data import explore_script
-from tests.site.browser import CHROMIUM, Tab, browser
+from tests.report.browser import CHROMIUM, Tab, browser
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt-get install chromium")
 
