@@ -196,10 +196,10 @@ def numerics(
     Exit code 1: there is no plan, or it computes something else.
     """
     use_one_thread()
-    from bench import cli_numerics, cli_plans
+    from bench import cli_given_plan, cli_numerics
 
     cluster = (profile, topology, None, None, fpgas)
-    asked = cli_plans.asked(plan, workload, partitioner, cluster, param)
+    asked = cli_given_plan.asked(plan, workload, partitioner, cluster, param)
     right = cli_numerics.show_numerics(
         asked, format_name=number_format, full_size=full_size, steps=steps, seed=seed, as_json=as_json
     )

@@ -52,10 +52,10 @@ def trace(
     Exit code 1: there is no plan.
     """
     use_one_thread()
-    from bench import cli_plans, cli_trace
+    from bench import cli_given_plan, cli_trace
 
     cluster = (profile, topology, link, link_latency_ns, fpgas)
-    asked = cli_plans.asked(plan, workload, partitioner, cluster, param)
+    asked = cli_given_plan.asked(plan, workload, partitioner, cluster, param)
     raise typer.Exit(0 if cli_trace.trace(asked, out, None if all_steps else steps) else 1)
 
 
