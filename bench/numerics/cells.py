@@ -6,34 +6,59 @@ Any range of rows can be computed alone, and gives the same bits as all rows tog
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.numerics.numbers import Numbers
-from bench.numerics.vectors import VectorUnit
 from bench.plans.cells import Stage
 from bench.workloads.model import Combine, Layer
 
 Array = NDArray[Any]
-Vectors = Mapping[str, Array]
+V = TypeVar("V")
 
 APART = frozenset({"m.h", "n.h"})
 """Sums of recurrent products alone, which the gate's other sum meets in an elementwise operation."""
 
 
+class Elementwise(Protocol[V]):
+    """Elementwise operations on vectors of some kind: numbers (`bench.numerics.vectors`), or their places."""
+
+    def plus(self, a: V, b: V, /) -> V:
+        """The sum a + b."""
+
+    def times(self, a: V, b: V, /) -> V:
+        """The product a * b."""
+
+    def complement(self, a: V, /) -> V:
+        """1 - a."""
+
+    def sigmoid(self, a: V, /) -> V:
+        """1 / (1 + exp(-a))."""
+
+    def tanh(self, a: V, /) -> V:
+        """Hyperbolic tangent."""
+
+    def relu(self, a: V, /) -> V:
+        """max(a, 0)."""
+
+
 def finish(
-    numbers: Numbers, layer: Layer, stage: Stage, sums: Vectors, state: Vectors, x: Array | None = None
-) -> dict[str, Array]:
-    """One stage of one step over any range of rows; all arrays are (batch, rows).
+    unit: Elementwise[V],
+    layer: Layer,
+    stage: Stage,
+    sums: Mapping[str, V],
+    state: Mapping[str, V],
+    x: V | None = None,
+) -> dict[str, V]:
+    """One stage of one step over any range of rows; arrays are (batch, rows).
 
     ``sums``: the stage's sums, biases added (`Numbers.gate_sum`). ``state``: ``h`` and ``c`` of the step
     before, the same rows, where the stage reads them (``stage.state``, `needs_cell_state`).
     ``x``: the layer's input, the same rows, where it skips the input product (`needs_input`).
     Returns the stage by its name, and the new ``c`` where this stage makes it.
     """
-    unit = numbers.vector
     if needs_input(layer, stage):
         assert x is not None
         sums = _with_input(unit, sums, x)
@@ -72,7 +97,7 @@ def join(numbers: Numbers, how: Combine, parts: Sequence[Array]) -> Array:
     return total
 
 
-def _with_input(unit: VectorUnit, sums: Vectors, x: Array) -> dict[str, Array]:
+def _with_input(unit: Elementwise[V], sums: Mapping[str, V], x: V) -> dict[str, V]:
     """Sums as if the input matrices were identities; a sum that then has no product is x itself."""
     with_input = {name: value if name in APART else unit.plus(value, x) for name, value in sums.items()}
     for name in APART.intersection(sums):
@@ -80,14 +105,14 @@ def _with_input(unit: VectorUnit, sums: Vectors, x: Array) -> dict[str, Array]:
     return with_input
 
 
-def _lstm(unit: VectorUnit, stage: Stage, sums: Vectors, c: Array) -> dict[str, Array]:
+def _lstm(unit: Elementwise[V], stage: Stage, sums: Mapping[str, V], c: V) -> dict[str, V]:
     i, f, o = (unit.sigmoid(sums[gate]) for gate in "ifo")
     g = unit.tanh(sums["g"])
     c = unit.plus(unit.times(f, c), unit.times(i, g))
     return {stage.name: unit.times(o, unit.tanh(c)), "c": c}
 
 
-def _gru(unit: VectorUnit, layer: Layer, sums: Vectors, h: Array) -> Array:
+def _gru(unit: Elementwise[V], layer: Layer, sums: Mapping[str, V], h: V) -> V:
     candidate = sums["n"]
     if layer.reset == "after":
         candidate = unit.plus(candidate, unit.times(unit.sigmoid(sums["r"]), sums["n.h"]))

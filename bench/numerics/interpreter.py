@@ -218,7 +218,7 @@ class _Run:
             else:
                 state["c"] = self.numbers.initial(layer, "c")[:, slice(*does.rows)]
         x = self._input(layer, does.rows) if needs_input(layer, stage) else None
-        made = finish(self.numbers, layer, stage, sums, state, x)
+        made = finish(self.numbers.vector, layer, stage, sums, state, x)
         for name, values in made.items():
             self._write((layer.name, name), does.rows, values, stage_size(layer, does.stage))
         self.done[VectorRange(does.layer, does.stage, does.rows, self.now.device)] += 1

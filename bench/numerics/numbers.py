@@ -61,7 +61,7 @@ class Numbers:
         """The block as a device's matrix memory holds it, native vectors counted from its first column."""
         block = self._parameters.weights[layer.name, product.matrix][slice(*rows), slice(*cols)]
         if self.fmt.is_integer:
-            unit = self._unit(layer, product.sum)[slice(*rows)]
+            unit = self.unit(layer, product.sum)[slice(*rows)]
             scale = self._scale(layer, product.operand)
             factor = np.divide(scale, unit, out=np.zeros_like(unit), where=unit > 0)
             return round_int8(block, factor.astype(np.float32)[:, np.newaxis])
@@ -70,8 +70,7 @@ class Numbers:
     def operand(self, layer: Layer, product: Product, values: Array) -> Array:
         """The vector ``values`` (the block's columns of it) as the matrix unit reads it."""
         if self.fmt.is_integer:
-            scale = self._scale(layer, product.operand)
-            return round_int8(values, 1 / scale if scale else 0.0)
+            return round_int8(values, self.operand_factor(layer, product.operand))
         return self._rounded(values)
 
     def product(self, weights: Array, operand: Array) -> Array:
@@ -98,10 +97,15 @@ class Numbers:
     def gate_sum(self, layer: Layer, sum_name: str, rows: Range, accumulators: Array) -> Array:
         """Accumulators of ``rows`` in the vector format, with the bias added."""
         if self.fmt.is_integer:
-            accumulators = accumulators * self._unit(layer, sum_name)[slice(*rows)]
+            accumulators = accumulators * self.unit(layer, sum_name)[slice(*rows)]
         total = self.vector.round(accumulators)
+        bias = self.bias(layer, sum_name)
+        return total if bias is None else self.vector.plus(total, bias[slice(*rows)])
+
+    def bias(self, layer: Layer, sum_name: str) -> Array | None:
+        """What is added to a sum, (rows,) in the vector format; None: nothing."""
         bias = self._parameters.biases.get((layer.name, sum_name))
-        return total if bias is None else self.vector.plus(total, self.vector.round(bias[slice(*rows)]))
+        return None if bias is None else self.vector.round(bias)
 
     def initial(self, layer: Layer, state: str) -> Array:
         """The state ``h`` or ``c`` before the first step, in the vector format."""
@@ -124,10 +128,15 @@ class Numbers:
             return values
         return round_float(values, self.fmt.matrix).astype(np.float64)
 
+    def operand_factor(self, layer: Layer, operand: str) -> float:
+        """What an integer format multiplies an operand by, to round it to int8."""
+        scale = self._scale(layer, operand)
+        return 1 / scale if scale else 0.0
+
     def _scale(self, layer: Layer, operand: str) -> float:
         return self._ranges[layer.name, operand] / INT8_MAX
 
-    def _unit(self, layer: Layer, sum_name: str) -> NDArray[np.float64]:
+    def unit(self, layer: Layer, sum_name: str) -> NDArray[np.float64]:
         """What one count of a sum's accumulator stands for, for each of its rows."""
         key = (layer.name, sum_name)
         if key not in self._units:

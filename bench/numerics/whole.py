@@ -161,7 +161,7 @@ class _AtWork:
                 for name, value in sums.items()
             }
             skipped = x if needs_input(layer, stage) else None
-            made.update(finish(numbers, layer, stage, done, self.state, skipped))
+            made.update(finish(numbers.vector, layer, stage, done, self.state, skipped))
         self.state = {name: made[name] for name in self.state}
         return self.state["h"]
 

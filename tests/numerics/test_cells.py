@@ -37,7 +37,7 @@ def run(layer: Layer, stage: str, x: float | None = None, **values: float) -> di
     state = {name: arrays.pop(f"{name}0") for name in "hc" if f"{name}0" in arrays}
     sums = {name.replace("_", "."): value for name, value in arrays.items()}
     given_x = None if x is None else np.array([[x]], dtype=np.float32)
-    made = finish(numbers(layer), layer, cell_program(layer).stage(stage), sums, state, given_x)
+    made = finish(numbers(layer).vector, layer, cell_program(layer).stage(stage), sums, state, given_x)
     return {name: float(value[0, 0]) for name, value in made.items()}
 
 
