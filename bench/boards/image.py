@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.boards.words import COUNT, FIRST, FLIT_INTS, LENGTH, OP, PEER, Op
+from bench.boards.words import OP, PEER, Op
 from bench.numerics.formats import NumberFormat
 from bench.plans.plan import Range
 
@@ -70,12 +70,3 @@ class Image:
         code = sum(phase.words.nbytes for phase in self.phases)
         tables = self.units.nbytes + self.parts.nbytes
         return self.memory.nbytes + self.weights.nbytes + tables + code + self.batch * self.vector_file
-
-    def flits(self, op: Op, peer: int) -> int:
-        """Words of `FLIT_INTS` integers that cross the link to or from ``peer`` in one run."""
-        total = 0
-        for phase in self.phases:
-            chosen = phase.words[(phase.words[:, OP] == op) & (phase.words[:, PEER] == peer)]
-            runs = np.minimum(phase.iterations - chosen[:, FIRST], chosen[:, COUNT])
-            total += int(np.sum(runs * -(-chosen[:, LENGTH] // FLIT_INTS)))
-        return total * self.batch

@@ -165,11 +165,11 @@ class Vectors:
         return to
 
     def plus(self, a: Place, b: Place) -> Place:
-        """a + b."""
+        """The sum a + b."""
         return self._make(Op.PLUS, a, b)
 
     def times(self, a: Place, b: Place) -> Place:
-        """a b."""
+        """The product a b."""
         return self._make(Op.TIMES, a, b)
 
     def complement(self, a: Place) -> Place:

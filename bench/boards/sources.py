@@ -49,10 +49,7 @@ def _settings(fmt: NumberFormat) -> list[str]:
 
 
 def _channels(numbers: tuple[int, ...]) -> list[str]:
-    """The links: a kernel to send and one to receive a channel, which the others reach by number.
-
-    They count the words, so that a run ends when all have crossed.
-    """
+    """The I/O channels, and functions that reach them by number."""
     if not numbers:
         return []
     lines = [
@@ -63,23 +60,11 @@ def _channels(numbers: tuple[int, ...]) -> list[str]:
     ]
     for n in numbers:
         lines += [
-            f'channel Flit link_out_{n} __attribute__((depth(16), io("kernel_output_ch{n}")));',
-            f'channel Flit link_in_{n} __attribute__((depth(16), io("kernel_input_ch{n}")));',
-            f"channel Flit outgoing_{n} __attribute__((depth(64)));",
-            f"channel Flit incoming_{n} __attribute__((depth(64)));",
-            "__attribute__((max_global_work_dim(0)))",
-            f"__kernel void send_{n}(long flits) {{",
-            f"  for (long i = 0; i < flits; i++) "
-            f"write_channel_intel(link_out_{n}, read_channel_intel(outgoing_{n}));",
-            "}",
-            "__attribute__((max_global_work_dim(0)))",
-            f"__kernel void receive_{n}(long flits) {{",
-            f"  for (long i = 0; i < flits; i++) "
-            f"write_channel_intel(incoming_{n}, read_channel_intel(link_in_{n}));",
-            "}",
+            f'channel Flit to_{n} __attribute__((depth(64), io("kernel_output_ch{n}")));',
+            f'channel Flit from_{n} __attribute__((depth(64), io("kernel_input_ch{n}")));',
         ]
-    to = " ".join(f"case {n}: write_channel_intel(outgoing_{n}, flit); break;" for n in numbers)
-    come = " ".join(f"case {n}: flit = read_channel_intel(incoming_{n}); break;" for n in numbers)
+    to = " ".join(f"case {n}: write_channel_intel(to_{n}, flit); break;" for n in numbers)
+    come = " ".join(f"case {n}: flit = read_channel_intel(from_{n}); break;" for n in numbers)
     return [
         *lines,
         f"void to_port(int port, Flit flit) {{ switch (port) {{ {to} }} }}",
