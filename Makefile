@@ -17,7 +17,12 @@ TORCH   ?= 2.13.0
 ONNXSCRIPT ?= 0.7.2
 # For the partitioners in examples/: the tools, and what they need that requirements.lock has not.
 FIELD   := mtkahypar ortools pymetis absl-py immutabledict
-LOCKS   := requirements.lock bootstrap.lock field.lock
+# For programs on OpenCL devices: the binding, what it needs that requirements.lock has not, and Intel's
+# emulated FPGAs, which are for x86-64 alone. Intel's packages are under its own licence, so none is kept here.
+OPENCL  := pyopencl==2026.1.4 pytools siphash24
+INTEL   := intel-opencl-fpga-emu-rt==2025.0.5 intel-opencl-rt==2025.0.5 intel-cmplr-lib-rt==2025.0.5 \
+           'intel-cmplr-lic-rt==2025.*' 'tbb==2022.*' tcmlib
+LOCKS   := requirements.lock bootstrap.lock field.lock boards.lock
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 # Tools start each other by name (snakemake starts `bench` and `papermill`): .venv comes first.
 RUN     := PATH="$(CURDIR)/$(BIN):$$PATH"
@@ -38,7 +43,7 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_SYSTEM_CERTS = true
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce test test-data lint bench docs torch field lock clean distclean
+.PHONY: help env reproduce test test-data lint bench docs torch field boards lock clean distclean
 # A half-made stamp would pass for a finished step.
 .DELETE_ON_ERROR:
 
@@ -51,6 +56,8 @@ help:
 	@echo 'make torch       add PyTorch, with which some tests compare  (not locked; TORCH=... picks the version)'
 	@echo 'make env         the locked environment in .venv  (PY=... picks the interpreter)'
 	@echo 'make field       METIS, Mt-KaHyPar and OR-Tools, for the baselines in examples/; make env tries it too'
+	@echo 'make boards      pyopencl and Intel'"'"'s emulated FPGAs, for `bench boards` (about 1 GB);'
+	@echo '                 make test tries it too, but for `make test BOARDS=no`'
 	@echo 'make lock        write the locks again  (ARGS=--upgrade takes newer versions)'
 	@echo 'make clean       remove what runs write;  make distclean: and .venv'
 
@@ -59,6 +66,9 @@ reproduce: env
 
 # pytest's workers fill the cores already: threads of numpy's products would only get in their way.
 test: lint test-data
+	@test '$(BOARDS)' = no || $(MAKE) -s --no-print-directory boards || { \
+	  echo 'the packages of boards.lock could not be installed: the tests that run on emulated FPGAs skip;' >&2; \
+	  echo '`make boards` tries again, `make test BOARDS=no` does not' >&2; }
 	@$(RUN) OPENBLAS_NUM_THREADS=1 python -m pytest -n $(JOBS) $(ARGS)
 
 # Files that tests read, out of packages that are not installed; without them a few tests skip and say so.
@@ -118,12 +128,21 @@ $(VENV)/.field: $(VENV)/.stamp field.lock
 	@$(BIN)/python -m pip install -qq --no-deps --require-hashes --only-binary :all: -r field.lock
 	@touch $@
 
+# Without what they depend on, as above: pyopencl would be free to ask for another numpy.
+boards: $(VENV)/.boards
+
+$(VENV)/.boards: $(VENV)/.stamp boards.lock
+	@$(BIN)/python -m pip install -qq --no-deps --require-hashes --only-binary :all: -r boards.lock
+	@touch $@
+
 # The locks are replaced only when all are complete and hold no address of an index.
 lock: $(VENV)/.bootstrap
 	@for f in $(LOCKS); do cp $$f $(VENV)/$$f; done
 	@$(COMPILE) $(ARGS) --group dev --group build -o $(VENV)/requirements.lock pyproject.toml
 	@echo uv | $(COMPILE) $(ARGS) --constraint $(VENV)/requirements.lock -o $(VENV)/bootstrap.lock -
 	@printf '%s\n' $(FIELD) | $(COMPILE) $(ARGS) --no-deps -o $(VENV)/field.lock -
+	@{ printf '%s\n' $(OPENCL); printf "%s; platform_machine == 'x86_64'\n" $(INTEL); } | \
+	  $(COMPILE) $(ARGS) --no-deps -o $(VENV)/boards.lock -
 	@! grep -nE '://|--(extra-)?index|find-links' $(addprefix $(VENV)/,$(LOCKS))
 	@for f in $(LOCKS); do cmp -s $(VENV)/$$f $$f || { cp $(VENV)/$$f $$f; echo "$$f changed"; }; done
 

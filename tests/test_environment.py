@@ -17,7 +17,10 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from rattler import MatchSpec
 
-LOCKS = ["requirements.lock", "bootstrap.lock", "field.lock"]
+from bench.boards.intel_emulator import PACKAGE, SIBLINGS
+
+EXTRAS = ["field", "boards"]
+LOCKS = ["requirements.lock", "bootstrap.lock", "field.lock", "boards.lock"]
 FIXED = ["jupyter", "numpy", "pandas", "pytest-benchmark", "snakemake"]
 # `==` to the end of the line is the version and, after a semicolon, its environment marker.
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)(?P<rest>[^\\]*)")
@@ -100,13 +103,14 @@ def test_both_locks_agree(root: Path) -> None:
         assert locked[name] == versions
 
 
-def test_tools_of_the_field_are_locked_apart(root: Path) -> None:
-    """`make field` adds the extra's packages at versions it allows, and changes none of the environment's."""
-    pins = _pins(root / "field.lock")
-    for text in _project(root)["project"]["optional-dependencies"]["field"]:
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_extras_are_locked_apart(root: Path, extra: str) -> None:
+    """`make field` and `make boards` add packages at versions that the extra allows, and change no other."""
+    pins = _pins(root / f"{extra}.lock")
+    for text in _project(root)["project"]["optional-dependencies"][extra]:
         requirement = Requirement(text)
         versions = pins.get(canonicalize_name(requirement.name), [])
-        assert versions, f"{requirement} is not in field.lock: run `make lock`"
+        assert versions, f"{requirement} is not in {extra}.lock: run `make lock`"
         assert all(version in requirement.specifier for version in versions)
     assert not pins.keys() & _pins(root / "requirements.lock").keys()
 
@@ -132,9 +136,10 @@ def test_conda_installs_the_same_lock(root: Path) -> None:
     assert pip == ["--require-hashes", "-r requirements.lock"]
 
 
-def test_tools_of_the_field_are_installed_alike(root: Path) -> None:
-    """`make field`, and who follows environment.yml, run pip with the same options on field.lock."""
-    command = re.compile(r"pip install (.*-r field\.lock)$", re.MULTILINE)
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_extras_are_installed_alike(root: Path, extra: str) -> None:
+    """`make EXTRA`, and who follows environment.yml, run pip with the same options on the extra's lock."""
+    command = re.compile(rf"pip install (.*-r {extra}\.lock)$", re.MULTILINE)
     (ours,) = command.findall((root / "Makefile").read_text())
     (theirs,) = command.findall((root / "environment.yml").read_text())
     assert ours.split() == ["-qq", *theirs.split()]
@@ -159,6 +164,32 @@ def test_make_env_goes_on_without_the_tools_of_the_field(root: Path, tmp_path: P
     assert env.returncode == 0
     assert "will say `unsupported`; `make field` tries again" in env.stderr
     assert field.returncode != 0
+
+
+def test_intel_packages_are_one_release_for_one_machine(root: Path) -> None:
+    """The emulation loads libraries of two more packages, of its own release; all are for x86-64 alone."""
+    entries = [match for text in _entries(root / "boards.lock") if (match := PIN.match(text))]
+    intel = {match["name"]: match for match in entries if match["name"].startswith("intel-")}
+    release = {intel[name]["version"] for name in (PACKAGE, *SIBLINGS)}
+    assert len(release) == 1
+    assert all("platform_machine == 'x86_64'" in match["rest"] for match in intel.values())
+
+
+def test_make_test_tries_boards_unless_told_not_to(root: Path, tmp_path: Path) -> None:
+    """`make test` installs boards.lock, `make test BOARDS=no` does not, and `make env` never does."""
+    (tmp_path / ".venv").mkdir()
+    for name in ("Makefile", *LOCKS, "pyproject.toml"):
+        shutil.copy(root / name, tmp_path)
+    for name in (".bootstrap", ".stamp"):
+        (tmp_path / ".venv" / name).touch()
+    tried = {
+        goals: "-r boards.lock"
+        in subprocess.run(
+            ["make", "-n", *goals], cwd=tmp_path, text=True, capture_output=True, check=True
+        ).stdout
+        for goals in (("test",), ("test", "BOARDS=no"), ("env",))
+    }
+    assert tried == {("test",): True, ("test", "BOARDS=no"): False, ("env",): False}
 
 
 def test_versions_agree(root: Path) -> None:
