@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from bench import cli_check, cli_looking, cli_plan
+from bench import cli_boards, cli_check, cli_looking, cli_plan
 from bench.cli_new import new
 from bench.cli_options import (
     DEFAULT_PROFILE,
@@ -43,6 +43,7 @@ app.add_typer(pipeline, name="pipeline")
 app.command(epilog="Example: bench new partitioner mine")(new)
 app.command(epilog="Example: bench check mine/rows_if_large.py")(cli_check.check)
 app.add_typer(cli_plan.plans, name="plan")
+app.add_typer(cli_boards.boards, name="boards")
 
 
 class Listed(StrEnum):

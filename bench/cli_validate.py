@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bench.workloads.model import Workload
 
 KINDS: dict[str, frozenset[str]] = {
+    "file of cables": frozenset({"boards", "cables"}),
     "configuration": frozenset({"experiments", "limits"}),
     "plan": frozenset({"plan_format", "blocks", "vectors", "groups", "software_pipelined"}),
     "profile": frozenset(
@@ -113,7 +114,14 @@ def _check_workload(path: Path) -> None:
     workloads_in_file(path)
 
 
+def _check_cables(path: Path) -> None:
+    from bench.boards.cables import load_cables
+
+    load_cables(path)
+
+
 _CHECKS: dict[str, Callable[[Path], str | None]] = {
+    "file of cables": _check_cables,
     "configuration": _check_config,
     "plan": _check_plan,
     "profile": _check_profile,
