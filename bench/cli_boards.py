@@ -66,3 +66,73 @@ def _list_emulated(cables: Path | None, devices: int, *, as_json: bool) -> int:
     return subprocess.run(
         command, env={**os.environ, **emulator_environment(devices)}, check=False
     ).returncode
+
+
+@boards.command(
+    epilog="Example: bench boards build --board p520_max_sg280l. The boards known are p520_max_sg280l and "
+    "p520_hpc_sg280l (BittWare 520N) and pac_s10_dc (Intel PAC D5005); another one needs --channels"
+)
+def build(
+    board: Annotated[str, typer.Option(help="The board, as `aoc -list-boards` prints it.")],
+    folder: Annotated[Path, typer.Option(help="Where sources and bitstreams are.")] = Path("bitstreams"),
+    channels: Annotated[
+        str | None, typer.Option(metavar="N,N|none", help="I/O channels to use (default: all of the board).")
+    ] = None,
+    number_format: Annotated[str, typer.Option("--format", help="What the kernels compute in.")] = "int8",
+    hours: Annotated[float, typer.Option(min=0.01, help="The compiler is ended after so many.")] = 24.0,
+) -> None:
+    """Write the kernel sources for a board and how to compile them; compile them where `aoc` is on PATH.
+
+    A bitstream of the same kernels for the same board is kept. Exit code 1: the compiler failed.
+    """
+    raise typer.Exit(0 if build_bitstream(board, folder, channels, number_format, hours) else 1)
+
+
+def build_bitstream(board: str, folder: Path, channels: str | None, number_format: str, hours: float) -> bool:
+    """Write, compile if that can be done here, and print what there is now; whether nothing failed."""
+    import shutil
+
+    from bench.boards.bitstreams import Bitstream, board_kernel, find_bitstream, search, write_build
+    from bench.boards.compiling import BuildFailed, run_script
+    from bench.files import shown
+    from bench.numerics.formats import load_format
+
+    kernel = board_kernel(board, _numbers(channels), load_format(number_format))
+    source, script = write_build(folder, kernel)
+    typer.echo(f"{shown(source)}: kernel sources for {kernel.board}, {_channels_text(kernel.channels)}")
+    typer.echo(f"{shown(script)}: compiles them: {' '.join(kernel.command)}")
+    found = search(folder, kernel)
+    if isinstance(found, Bitstream):
+        typer.echo(f"{shown(found.path)}: up to date, built by aoc {found.record.aoc_version}")
+        return True
+    for refusal in found:
+        typer.echo(f"not used: {refusal}")
+    if not shutil.which("aoc"):
+        typer.echo(
+            f"aoc is not on PATH: where it is, run sh {script.name} beside {source.name} (hours); "
+            f"then bring the .aocx and .json of that name into {shown(folder)}"
+        )
+        return True
+    typer.echo(f"compiling, for at most {hours:g} h; log: {shown(script.with_suffix('.log'))}", err=True)
+    try:
+        run_script(script, hours * 3600)
+    except BuildFailed as error:
+        typer.echo(f"error: {error}", err=True)
+        return False
+    built = find_bitstream(folder, kernel)
+    typer.echo(f"{shown(built.path)}: built by aoc {built.record.aoc_version}")
+    return True
+
+
+def _numbers(text: str | None) -> tuple[int, ...] | None:
+    """Channels as typed: ``0,1``, or ``none``."""
+    if text is None:
+        return None
+    parts = [] if text == "none" else text.split(",")
+    if not all(part.isdecimal() for part in parts):
+        raise UserError(f"--channels {text!r}: expected numbers like 0,1 or none")
+    return tuple(map(int, parts))
+
+
+def _channels_text(channels: tuple[int, ...]) -> str:
+    return f"I/O channels {', '.join(map(str, channels))}" if channels else "no I/O channels"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from bench.boards.bitstreams import BITSTREAMS, Bitstream, board_kernel, search
 from bench.boards.cables import Links, find_links, load_cables
 from bench.boards.intel_emulator import why_no_emulator
+from bench.boards.known import compile_target
 from bench.boards.machine import Card, Tool, find_cards, find_tools
 from bench.boards.platforms import Device, Kind, Platforms, find_devices
 
@@ -36,7 +38,7 @@ def discover(cables: Path | None = None) -> Discovery:
     links = find_links(wanted, platforms.devices) if wanted else None
     tools, cards = find_tools(), find_cards()
     missing = missing_here(platforms, tools, cards, emulation=why_no_emulator(), linked=links is not None)
-    return Discovery(platforms.devices, tools, cards, links, missing)
+    return Discovery(platforms.devices, tools, cards, links, (*missing, *_no_bitstreams(platforms.devices)))
 
 
 def missing_here(
@@ -106,6 +108,14 @@ def _no_board(cards: Sequence[Card]) -> str:
     )
 
 
+def _no_bitstreams(devices: Sequence[Device], folder: Path = BITSTREAMS) -> Iterator[str]:
+    """Which boards have no bitstream where `bench boards build` puts them."""
+    for board in dict.fromkeys(device.board for device in devices if device.io_channels is not None):
+        if board and not isinstance(search(folder, board_kernel(board)), Bitstream):
+            way = f"`bench boards build --board {compile_target(board)}`"
+            yield f"no bitstream for {board} in {folder}/: {way}"
+
+
 def _has(tools: Sequence[Tool], name: str) -> bool:
     return any(tool.name == name and tool.path for tool in tools)
 
@@ -142,7 +152,7 @@ def _device_lines(alike: Sequence[Device]) -> list[str]:
     if first.kind is Kind.BOARD:
         slot = f", {first.slot}" if first.slot else ""
         lines.append(f"  board     {first.board or 'its name does not say'}{slot}")
-    lines.append(f"  can run   {'; '.join(first.runs())}")
+    lines.append(f"  can run   {'; '.join(first.runs()) or 'nothing'}")
     lines += [f"  {'lacks' if not number else '':<9} {text}" for number, text in enumerate(first.lacks())]
     return lines
 

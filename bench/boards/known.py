@@ -23,14 +23,20 @@ KNOWN_BOARDS = {
         KnownBoard("p520_max_sg280l", "BittWare 520N", MOST_CHANNELS),
         KnownBoard("p520_hpc_sg280l", "BittWare 520N", MOST_CHANNELS),
         KnownBoard("pac_s10_dc", "Intel PAC D5005", 0),
-        # What a D5005 calls itself once it runs.
-        KnownBoard("pac_s10", "Intel PAC D5005", 0),
     )
 }
-"""By name. No channel from card to card was found in the D5005's documents."""
+"""By the name that ``aoc -board`` takes. No channel from card to card was found in the D5005's documents."""
+
+RUNNING_NAMES = {"pac_s10": "pac_s10_dc"}
+"""What a board calls itself where that is not the name that ``aoc -board`` takes."""
 
 
-def io_channels(board: str | None) -> int | None:
+def compile_target(board: str) -> str:
+    """The name that ``aoc -board`` takes for ``board``, which may be what the board calls itself."""
+    return RUNNING_NAMES.get(board, board)
+
+
+def io_channels(board: str) -> int | None:
     """How many channels lead from ``board`` to other boards; None for a board that is not known."""
-    known = KNOWN_BOARDS.get(board or "")
+    known = KNOWN_BOARDS.get(compile_target(board))
     return known.io_channels if known else None

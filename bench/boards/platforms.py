@@ -61,10 +61,12 @@ class Device:
     @property
     def io_channels(self) -> int | None:
         """How many channels lead to other boards; None if that is not known."""
-        return io_channels(self.board)
+        return io_channels(self.board) if self.board else None
 
     def runs(self) -> list[str]:
-        """What it could run, in words."""
+        """What it could run, in words; nothing without double precision, which the kernels compute in."""
+        if not self.fp64:
+            return []
         found = ["kernels from a bitstream" if self.kind is Kind.BOARD else "plain kernels"]
         if self.channels:
             found.append("channels")
@@ -72,21 +74,19 @@ class Device:
             found.append("links to other emulated FPGAs, through FIFOs")
         elif self.kind is Kind.BOARD and self.io_channels:
             found.append(f"links to other boards, {self.io_channels} channels")
-        if self.fp64:
-            found.append("exact activations")
         return found
 
     def lacks(self) -> list[str]:
         """What it could not run, and why, in words."""
         found = []
+        if not self.fp64:
+            found.append("no double precision (no cl_khr_fp64): the kernels need it for sigmoid and tanh")
         if not self.channels:
             found.append("no channels (no cl_intel_channels): messages go through the host")
         elif self.kind is Kind.BOARD and self.io_channels == 0:
             found.append("no known channels to other boards: messages go through the host")
         elif self.kind is Kind.BOARD and self.io_channels is None:
             found.append("a board that is not known here: a file of cables must say which channels it has")
-        if not self.fp64:
-            found.append("no double precision (no cl_khr_fp64): no exact sigmoid and tanh")
         return found
 
 

@@ -136,6 +136,16 @@ def test_boards_come_first_and_are_counted() -> None:
     assert missing_here(platforms, (AOC,), (), emulation="", linked=True) == ()
 
 
+def test_boards_without_a_bitstream_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Once a kind of board, with the command that makes one."""
+    second = D5005.replace("ee00000", "ee00001")
+    boards = read_devices([a_platform(SDK, a_device(), a_device(second))])
+    monkeypatch.setattr("bench.boards.discovery.find_devices", lambda: boards)
+    monkeypatch.chdir(tmp_path)
+    told = [text for text in discover().missing if text.startswith("no bitstream")]
+    assert [text.rpartition(": ")[2] for text in told] == ["`bench boards build --board pac_s10_dc`"]
+
+
 def test_cards_without_a_driver_are_told() -> None:
     """A card on the PCI bus that OpenCL does not see: the SDK and the support package are named."""
     card = Card("0000:3b:00.0", "0x8086", "0x0b2b", "Intel PAC D5005")
