@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -48,24 +45,11 @@ def list_devices(cables: CablesFile = None, emulate: Emulate = None, as_json: Js
 
 
 def show_devices(cables: Path | None, emulate: int | None, *, as_json: bool) -> None:
-    """Print what is there; with ``emulate``, a process of its own does, with so many emulated FPGAs."""
+    """Print what is there, or so many emulated FPGAs."""
     from bench.boards.discovery import as_lines, as_object, discover
 
-    if emulate is not None:
-        raise typer.Exit(_list_emulated(cables, emulate, as_json=as_json))
-    found = discover(cables)
+    found = discover(cables, emulate)
     typer.echo(json.dumps(as_object(found), indent=2) if as_json else "\n".join(as_lines(found)))
-
-
-def _list_emulated(cables: Path | None, devices: int, *, as_json: bool) -> int:
-    """The exit status of the listing with emulated FPGAs; OpenCL reads its settings once a process."""
-    from bench.boards.intel_emulator import emulator_environment
-
-    options = [*(["--cables", str(cables)] if cables else []), *(["--json"] if as_json else [])]
-    command = [sys.executable, "-m", "bench", "boards", "list", *options]
-    return subprocess.run(
-        command, env={**os.environ, **emulator_environment(devices)}, check=False
-    ).returncode
 
 
 @boards.command(

@@ -9,12 +9,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from bench.boards.apart import find_devices_apart
 from bench.boards.bitstreams import BITSTREAMS, Bitstream, board_kernel, search
 from bench.boards.cables import Links, find_links, load_cables
-from bench.boards.intel_emulator import why_no_emulator
+from bench.boards.intel_emulator import emulator_environment, why_no_emulator
 from bench.boards.known import compile_target
 from bench.boards.machine import Card, Tool, find_cards, find_tools
-from bench.boards.platforms import Device, Kind, Platforms, find_devices
+from bench.boards.platforms import Device, Kind, Platforms
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,14 @@ class Discovery:
     missing: tuple[str, ...]
 
 
-def discover(cables: Path | None = None) -> Discovery:
-    """Look at this machine, and at the user's file of cables.
+def discover(cables: Path | None = None, emulate: int | None = None) -> Discovery:
+    """Look at this machine, and at the user's file of cables; at so many emulated FPGAs with ``emulate``.
 
-    Raises UserError for mistakes in the file, and for boards of it that are not there.
+    Raises UserError for mistakes in the file, for boards of it that are not there, and where there
+    is no emulation.
     """
     wanted = load_cables(cables) if cables else None
-    platforms = find_devices()
+    platforms = find_devices_apart({} if emulate is None else emulator_environment(emulate))
     links = find_links(wanted, platforms.devices) if wanted else None
     tools, cards = find_tools(), find_cards()
     missing = missing_here(platforms, tools, cards, emulation=why_no_emulator(), linked=links is not None)

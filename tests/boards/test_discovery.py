@@ -140,7 +140,7 @@ def test_boards_without_a_bitstream_are_told(monkeypatch: pytest.MonkeyPatch, tm
     """Once a kind of board, with the command that makes one."""
     second = D5005.replace("ee00000", "ee00001")
     boards = read_devices([a_platform(SDK, a_device(), a_device(second))])
-    monkeypatch.setattr("bench.boards.discovery.find_devices", lambda: boards)
+    monkeypatch.setattr("bench.boards.discovery.find_devices_apart", lambda settings: boards)
     monkeypatch.chdir(tmp_path)
     told = [text for text in discover().missing if text.startswith("no bitstream")]
     assert [text.rpartition(": ")[2] for text in told] == ["`bench boards build --board pac_s10_dc`"]
