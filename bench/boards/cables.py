@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -158,6 +158,23 @@ def find_links(cables: Cables, devices: Sequence[Device]) -> Links:
     if problems:
         raise UserError("\n".join(f"{cables.file}: {problem}" for problem in problems))
     return Links(cables, names)
+
+
+def cabled_channels(
+    links: Links, devices: Sequence[Device], peers: Mapping[int, Iterable[int]]
+) -> dict[int, dict[int, int]] | None:
+    """Device of a program -> peer -> the channel that leads to it; None if a peer has no cable.
+
+    The program's device n is ``devices[n]``; ``peers``: those that it exchanges messages with.
+    """
+    found: dict[int, dict[int, int]] = {}
+    for here, others in peers.items():
+        for peer in sorted(others):
+            ends = links.channels(devices[here], devices[peer])
+            if ends is None:
+                return None
+            found.setdefault(here, {})[peer] = ends[0]
+    return found
 
 
 def schema_text() -> str:

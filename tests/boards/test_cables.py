@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.boards.cables import Board, Cables, Port, find_links, load_cables, schema_text
+from bench.boards.cables import Board, Cables, Port, cabled_channels, find_links, load_cables, schema_text
 from bench.boards.platforms import Device, read_devices
 from bench.errors import UserError
 from tests.boards.test_platforms import D5005, SDK, a_device, a_platform
@@ -47,6 +47,22 @@ def test_channels_between_devices(tmp_path: Path) -> None:
     assert links.channels(a, b) == (3, 0)
     assert links.channels(a, c) is None
     assert links.channels(a, a) is None
+
+
+def test_channels_of_a_program(tmp_path: Path) -> None:
+    """Each device's channels by peer, wherever the program is put; none if a hop has no cable."""
+    boards = "".join(f"  b{n}: {{platform: 0, device: {n}}}\n" for n in range(3))
+    cables = loaded(tmp_path, f"boards:\n{boards}cables: [[b0:ch2, b1:ch1], [b1:ch3, b2:ch0]]\n")
+    a, b, c = bittware(3)
+    links = find_links(cables, (a, b, c))
+    assert cabled_channels(links, (a, b, c), {0: {1}, 1: {0, 2}, 2: {1}}) == {
+        0: {1: 2},
+        1: {0: 1, 2: 3},
+        2: {1: 0},
+    }
+    assert cabled_channels(links, (c, b), {0: {1}, 1: {0}}) == {0: {1: 0}, 1: {0: 3}}
+    assert cabled_channels(links, (a, c), {0: {1}, 1: {0}}) is None
+    assert cabled_channels(links, (a,), {0: ()}) == {}
 
 
 @pytest.mark.parametrize(
