@@ -14,11 +14,14 @@ from bench.boards.image import Ints
 from bench.boards.job import Assignment
 from bench.boards.sources import VECTOR_FILE_BYTES, kernel_source
 from bench.boards.words import OP, PEER, Op
-from bench.errors import Unsupported
 
 
-class KernelBuildFailed(Exception):
-    """The device's compiler refuses the kernels, or the device the bitstream; the text says why."""
+class DeviceRefused(Exception):
+    """A device does not take an image; the text says why, ``termination`` what a row says of it."""
+
+    def __init__(self, termination: str, text: str) -> None:
+        super().__init__(text)
+        self.termination = termination
 
 
 @dataclass(frozen=True)
@@ -90,21 +93,25 @@ class Loaded:
 def load(assignment: Assignment) -> Loaded:
     """Build the kernels for the assignment's device and put the image there.
 
-    Raises KernelBuildFailed; Unsupported if the device lacks what the image needs; OpenCL's own errors.
+    Raises DeviceRefused if its compiler refuses the kernels, or it lacks what the image needs; OpenCL's
+    own errors.
     """
     image = assignment.image
     device = cl.get_platforms()[assignment.platform].get_devices()[assignment.index]
     if "cl_khr_fp64" not in device.extensions:
-        raise Unsupported(f"{device.name} has no double precision (cl_khr_fp64), which the kernels need")
+        raise DeviceRefused(
+            "build failed", f"{device.name} has no double precision (cl_khr_fp64), which the kernels need"
+        )
     if assignment.channels is not None and image.batch * image.vector_file > VECTOR_FILE_BYTES:
-        raise Unsupported(
+        raise DeviceRefused(
+            "out of memory",
             f"operands of a step take {image.batch * image.vector_file} bytes, and the matrix unit's vector "
-            f"file has {VECTOR_FILE_BYTES}"
+            f"file has {VECTOR_FILE_BYTES}",
         )
     if image.size_bytes > device.global_mem_size:
-        raise Unsupported(
-            f"out of memory: the image takes {image.size_bytes} bytes, and {device.name} has "
-            f"{device.global_mem_size}"
+        raise DeviceRefused(
+            "out of memory",
+            f"the image takes {image.size_bytes} bytes, and {device.name} has {device.global_mem_size}",
         )
     context = cl.Context([device])
     started = time.perf_counter()
@@ -133,7 +140,7 @@ def _build(context: Any, assignment: Assignment) -> Any:
     except cl.Error as error:
         lines = [line.strip() for line in str(error).splitlines() if "error:" in line] or [str(error)]
         what = "the bitstream" if assignment.binary is not None else "the kernels"
-        raise KernelBuildFailed(f"{device.name} does not take {what}: {lines[0]}") from None
+        raise DeviceRefused("build failed", f"{device.name} does not take {what}: {lines[0]}") from None
 
 
 def _buffer(context: Any, values: np.ndarray[Any, Any], access: int = 4) -> Any:

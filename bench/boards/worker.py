@@ -8,7 +8,7 @@ input with one of JSON on standard output:
 ``run``    ``{"started_ns": ..., "ended_ns": ..., "kernel_s": ..., "copies_s": ...}``, by the machine's clock
 ``fetch``  write the memories to a file: ``{"transfer_s": ...}``
 
-What goes wrong is ``{"error": ...}``; then it ends.
+What goes wrong is ``{"error": ..., "termination": ...}``; then it ends.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ from typing import Any
 import numpy as np
 
 from bench.boards.job import OUTPUTS, Job, read_job
-from bench.boards.opencl import KernelBuildFailed, Loaded, load
+from bench.boards.opencl import DeviceRefused, Loaded, load
 from bench.boards.staged import run_staged
-from bench.errors import Unsupported, describe
+from bench.errors import describe
 from bench.isolation.processes import end_with_parent
 
 Answer = dict[str, Any]
+
+MEMORY_SIGNS = ("MEM_OBJECT_ALLOCATION_FAILURE", "OUT_OF_RESOURCES", "OUT_OF_HOST_MEMORY")
+"""In OpenCL's own errors, where a device has too little memory."""
 
 
 def main() -> int:
@@ -38,10 +41,12 @@ def main() -> int:
     for line in sys.stdin:
         try:
             answer = _answer(line.strip(), folder, devices)
-        except (KernelBuildFailed, Unsupported) as error:
-            answer = {"error": str(error)}
+        except DeviceRefused as error:
+            answer = {"error": str(error), "termination": error.termination}
         except Exception as error:  # whatever a driver raises costs this run, with the reason
-            answer = {"error": describe(error)}
+            memory = any(sign in str(error) for sign in MEMORY_SIGNS)
+            termination = "out of memory" if memory or isinstance(error, MemoryError) else "crash"
+            answer = {"error": describe(error), "termination": termination}
         print(json.dumps(answer), flush=True)
         if "error" in answer:
             return 1

@@ -22,7 +22,14 @@ SUITE = Path(bench.__file__).parents[1]
 
 
 class BoardFailed(Exception):
-    """A run on devices came to nothing; the text says what, and on which device."""
+    """A run on devices came to nothing; the text says what, and on which device.
+
+    ``termination``: ``crash``, ``timeout``, ``out of memory`` or ``build failed``.
+    """
+
+    def __init__(self, text: str, termination: str = "crash") -> None:
+        super().__init__(text)
+        self.termination = termination
 
 
 class Workers:
@@ -57,7 +64,7 @@ class Workers:
                     continue
                 answers[number] = json.loads(line)
                 if "error" in answers[number]:
-                    raise BoardFailed(f"{name}: {answers[number]['error']}")
+                    raise BoardFailed(f"{name}: {answers[number]['error']}", answers[number]["termination"])
             if len(answers) == before:
                 self._check(answers, request, deadline)
         return [answers[number] for number in range(len(answers))]
@@ -71,7 +78,8 @@ class Workers:
         if time.monotonic() > deadline:
             silent = [name for number, name in enumerate(self._names) if number not in answers]
             raise BoardFailed(
-                f"time limit: no answer to `{request}` within {self._limit_s:g} s from {', '.join(silent)}"
+                f"time limit: no answer to `{request}` within {self._limit_s:g} s from {', '.join(silent)}",
+                "timeout",
             )
         time.sleep(0.0005)
 
