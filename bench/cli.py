@@ -310,6 +310,18 @@ def accuracy(config: Path, output: Path) -> None:
         write_accuracy(load_config(config), output, progress)
 
 
+@pipeline.command(epilog="Example: bench pipeline measure config/boards.yaml measured.jsonl")
+def measure(config: Path, output: Path) -> None:
+    """Run points on boards, as the section `boards` of a configuration says."""
+    from bench.boards.rows import measured_rows
+    from bench.experiments import load_config
+    from bench.shards import show_progress, write_lines
+
+    with show_progress("boards") as progress:
+        rows = measured_rows(load_config(config), progress)
+    write_lines(rows, output)
+
+
 @pipeline.command(epilog="Example: bench pipeline check reports/claims.csv")
 def check(claims: Path) -> None:
     """Exit with code 1 if a claim failed."""

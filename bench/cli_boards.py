@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from bench.cli_options import Json
+from bench.cli_options import (
+    DEFAULT_PROFILE,
+    PARTITIONER_HELP,
+    WORKLOAD_HELP,
+    Fpgas,
+    Json,
+    Parameters,
+    ProfileName,
+    TopologyName,
+)
 from bench.errors import UserError
 
 boards = typer.Typer(
@@ -70,6 +79,39 @@ def build(
     A bitstream of the same kernels for the same board is kept. Exit code 1: the compiler failed.
     """
     raise typer.Exit(0 if build_bitstream(board, folder, channels, number_format, hours) else 1)
+
+
+@boards.command(
+    epilog="Example: bench boards run --workload lstm-512-b1-t25 --fpgas 4 --partitioner row-wise "
+    "--on fpga-emulator"
+)
+def run(
+    workload: Annotated[str | None, typer.Option(help=WORKLOAD_HELP)] = None,
+    partitioner: Annotated[str | None, typer.Option(help=PARTITIONER_HELP)] = None,
+    param: Parameters = None,
+    profile: ProfileName = DEFAULT_PROFILE,
+    fpgas: Fpgas = 1,
+    topology: TopologyName = "ring",
+    plan: Annotated[Path | None, typer.Option(help="A plan of `bench run --save-plan` instead.")] = None,
+    on: Annotated[str, typer.Option(help="auto (boards), fpga-emulator, or opencl (a CPU or GPU).")] = "auto",
+    cables: CablesFile = None,
+    bitstreams: Annotated[Path, typer.Option(help="Folder of `bench boards build`.")] = Path("bitstreams"),
+    repeats: Annotated[int, typer.Option(min=1, help="Runs that count.")] = 20,
+    warm_up: Annotated[int, typer.Option(min=0, help="Runs before them.")] = 3,
+    limit: Annotated[
+        float, typer.Option(min=0.1, help="Seconds that a request to the devices may take.")
+    ] = 60.0,
+    as_json: Json = False,
+) -> None:
+    """Run a plan on boards: its numbers, bit for bit, and its latency beside the emulated one.
+
+    Exit code 1: no result, or wrong numbers.
+    """
+    from bench.cli_boards_run import run_plan
+
+    given = plan, workload, partitioner, (profile, topology, None, None, fpgas), param
+    done = run_plan(given, on, cables, bitstreams, (repeats, warm_up, limit), as_json=as_json)
+    raise typer.Exit(0 if done else 1)
 
 
 def build_bitstream(board: str, folder: Path, channels: str | None, number_format: str, hours: float) -> bool:

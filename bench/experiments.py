@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from functools import cache, cached_property
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -85,6 +85,22 @@ class Accuracy(FileModel):
     seed: Annotated[int, Field(ge=0)] = Field(default=0, description="of weights and input data")
 
 
+class BoardSettings(FileModel):
+    """What is measured on boards, beside the emulated rows (docs/boards.md)."""
+
+    backend: Literal["auto", "fpga-emulator", "opencl"] = Field(
+        default="auto",
+        description="auto: boards, if there are any; fpga-emulator: Intel's, whose times mean nothing; "
+        "opencl: another OpenCL device in place of all FPGAs",
+    )
+    experiments: list[Name] | None = Field(default=None, min_length=1, description="default: all")
+    cables: str | None = Field(default=None, description="file that says which boards are cabled")
+    bitstreams: str = Field(default="bitstreams", description="folder of `bench boards build`")
+    repeats: Annotated[int, Field(gt=0)] = Field(default=20, description="runs that count")
+    warm_up: Annotated[int, Field(ge=0)] = Field(default=3, description="runs before them")
+    seconds: float = Field(default=60.0, gt=0, description="that a request to the devices may take")
+
+
 class Config(FileModel):
     """All that one run of the pipeline evaluates."""
 
@@ -92,6 +108,7 @@ class Config(FileModel):
     accuracy: Accuracy | None = Field(default=None, description="number formats to compare with float32")
     notebooks: list[str] = Field(default=[], description="notebooks to execute for figures: files or globs")
     claims: bool = Field(default=False, description="check the results against reports/expected")
+    boards: BoardSettings | None = Field(default=None, description="measure points on boards, too")
     experiments: list[Experiment] = Field(min_length=1)
 
 
@@ -159,6 +176,7 @@ def load_config(path: Path) -> Config:
     """
     config = load_yaml(path, Config)
     problems = [f"{path}: accuracy: {text}" for text in _check_accuracy(config.accuracy)]
+    problems += [f"{path}: boards: {text}" for text in _check_boards(config)]
     seen: set[str] = set()
     references: dict[str, None] = {}
     for number, experiment in enumerate(config.experiments):
@@ -229,6 +247,14 @@ def canonical(parameters: Mapping[str, Scalar]) -> str:
 def accuracy_workloads(accuracy: Accuracy, problems: dict[str, None] | None = None) -> list[str]:
     """Names of the workloads that the table of accuracies compares; mistakes go into ``problems``."""
     return _workloads(accuracy.workloads, {} if problems is None else problems)
+
+
+def _check_boards(config: Config) -> list[str]:
+    """Experiments that the section ``boards`` names and that there are not."""
+    names = {experiment.name for experiment in config.experiments}
+    wanted = (config.boards and config.boards.experiments) or []
+    known = ", ".join(sorted(names))
+    return [f"experiments: {name!r} is none of {known}" for name in wanted if name not in names]
 
 
 def _check_accuracy(accuracy: Accuracy | None) -> list[str]:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from bench.boards.assemble import assemble
+from bench.boards.found import Boards
 from bench.boards.platforms import Kind
 from bench.boards.run import BoardFailed, BoardRun, Repeats, run_images
-from bench.boards.seats import Boards, take_seats
+from bench.boards.seats import take_seats
 from bench.errors import Unsupported
 from bench.hardware.profile import Cluster
 from bench.numerics.check import Network, find_deviation, make_network
