@@ -33,6 +33,7 @@ shell.prefix(
     f" PYTHONPATH={shlex.quote(PATHS)} PYTHONSAFEPATH={SAFE}; "
 )
 
+from bench.boards.wanted import boards_digest
 from bench.digest import accuracy_digest, report_digest, shard_digest, site_digest
 from bench.errors import UserError
 from bench.experiments import load_config, make_shards, notebooks
@@ -148,10 +149,26 @@ rule accuracy:
         "python -m bench pipeline accuracy {params.config:q} {output:q} 2> {log:q}"
 
 
+# Boards are looked for when the Snakefile is read, so that new ones are measured by the next run.
+rule boards:
+    output:
+        f"{OUT}/boards.jsonl",
+    log:
+        f"{OUT}/logs/boards.log",
+    conda:
+        "environment.yml"
+    params:
+        config=CONFIG,
+        digest=boards_digest(SETTINGS),
+    shell:
+        "python -m bench pipeline measure {params.config:q} {output:q} 2> {log:q}"
+
+
 rule tables:
     input:
         results=rules.collect.output,
         accuracy=rules.accuracy.output if SETTINGS.accuracy else [],
+        boards=rules.boards.output if SETTINGS.boards else [],
         published=sorted((SUITE / "reports/published").glob("*.csv")),
         fidelity=SUITE / "reports/expected/fidelity.yaml",
     output:
@@ -164,12 +181,19 @@ rule tables:
         accuracy=lambda wildcards, input: (
             ["--accuracy", *input.accuracy] if input.accuracy else []
         ),
+        boards=lambda wildcards, input: (
+            f" && python -m bench.results.boards --measured {shlex.quote(str(input.boards))}"
+            f" --out {shlex.quote(f'{OUT}/tables')}"
+            if input.boards
+            else ""
+        ),
         digest=report_digest(),
     shell:
         "(python -m bench.results.tables --results {input.results:q} {params.accuracy:q} --out {output:q} &&"
         " python -m bench.results.paper --results {input.results:q} --out {output:q} &&"
         " python -m bench.results.studies --results {input.results:q} --out {output:q} &&"
-        " python -m bench.results.fidelity --results {input.results:q} --out {output:q}) > {log:q} 2>&1"
+        " python -m bench.results.fidelity --results {input.results:q} --out {output:q}"
+        "{params.boards}) > {log:q} 2>&1"
 
 
 # The executed copies hold paths of this machine: they stay in the output folder.

@@ -310,7 +310,7 @@ def accuracy(config: Path, output: Path) -> None:
         write_accuracy(load_config(config), output, progress)
 
 
-@pipeline.command(epilog="Example: bench pipeline measure config/boards.yaml measured.jsonl")
+@pipeline.command(epilog="Example: bench pipeline measure config/boards.yaml boards.jsonl")
 def measure(config: Path, output: Path) -> None:
     """Run points on boards, as the section `boards` of a configuration says."""
     from bench.boards.rows import measured_rows

@@ -21,6 +21,7 @@ STAGES = {
     "evaluate": "evaluating",
     "collect": "joining results",
     "accuracy": "comparing number formats",
+    "boards": "measuring on boards",
     "tables": "writing tables",
     "figures": "drawing figures",
     "claims": "checking claims",

@@ -24,7 +24,7 @@ from bench.site.plan_points import plan_points
 from bench.site.render import MENU, copy_static, environment, render
 from bench.site.start import cards, claims_section, failures_section, run_section
 from bench.site.studies import studies_section
-from bench.site.sweeps import numbers_section, speedups_section, sweep_section
+from bench.site.sweeps import boards_section, numbers_section, speedups_section, sweep_section
 
 _PATH = re.compile(r' d="[^"]*"| (?:x|y|x1|y1|x2|y2)="[^"]*"')
 _LONG = re.compile(r"-?\d+\.\d{3,}")
@@ -107,6 +107,7 @@ def _pages(sources: Sources, rows: pd.DataFrame) -> list[Page]:
                 notes_section(sources),
                 speedups_section(sources),
                 numbers_section(sources),
+                boards_section(sources),
             ),
         ),
         Page(

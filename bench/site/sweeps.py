@@ -1,7 +1,9 @@
-"""Sections on the sweeps over many workloads, and on the numbers that plans compute."""
+"""Sections on the sweeps over many workloads, on the numbers that plans compute, and on boards."""
 
 from __future__ import annotations
 
+from bench.results.boards import NOTE as BOARDS_NOTE
+from bench.results.boards import TITLE as BOARDS_TITLE
 from bench.results.numerics import ACCURACY_NOTE, NUMERICS_NOTE
 from bench.site.parts import Part, Section, Sources, show
 
@@ -71,3 +73,16 @@ def numbers_section(sources: Sources) -> Section | None:
         f"1e-5; {total['wrong']:,} are wrong and {total['unchecked']:,} could not be checked."
     )
     return Section("numbers", "Numbers", text, tuple(parts), tuple(links))
+
+
+def boards_section(sources: Sources) -> Section | None:
+    """What was measured on boards, beside the emulated latencies; None if nothing was."""
+    table = sources.table("boards")
+    if table.empty:
+        return None
+    text = (
+        "The plans of this run on OpenCL devices, with numbers: a row says what it ran on, and only a real "
+        "board is called a board."
+    )
+    part = Part(table=show(table.dropna(axis="columns", how="all")), text=BOARDS_NOTE)
+    return Section("boards", BOARDS_TITLE, text, (part,), ("tables/boards.csv",))
