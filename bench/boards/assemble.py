@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.boards.hops import Hop, find_hops
 from bench.boards.image import Image, Output, PhaseCode
 from bench.boards.places import Piece, Places, Vectors, at_step, find_product
 from bench.boards.sums import Added, Stamp, already_there, cover, split
@@ -85,6 +86,7 @@ class _Device:
         self.operands: dict[tuple[str, str, Range, int, int], int] = {}
         self.reached = self.vector_file = 0
         self.there: Added = {}
+        self.hops: dict[Stamp, list[Hop]] = {}
 
     def _load(self, block: Block) -> None:
         layer = self.layers[block.layer]
@@ -119,6 +121,7 @@ class _Device:
         self.operands.clear()
         self.reached = 0
         self.there = already_there(phase, self.device)
+        self.hops = find_hops(phase)
         rows: list[tuple[int, ...]] = []
         for number, now in enumerate(phase.instructions):
             self.places.words = []
@@ -132,7 +135,7 @@ class _Device:
 
     def _operation(self, now: Instruction, does: Operation, stamp: Stamp) -> None:
         if isinstance(does, Move):
-            self._move(now, does)
+            self._move(stamp)
         elif now.device == self.device:
             match does:
                 case Multiply():
@@ -146,15 +149,15 @@ class _Device:
 
     # -- operations --------------------------------------------------------------------
 
-    def _move(self, now: Instruction, does: Move) -> None:
-        for what in does.carries:
-            length = what.rows[1] - what.rows[0]
-            if now.device == self.device:
+    def _move(self, stamp: Stamp) -> None:
+        for hop in self.hops[stamp]:
+            length = hop.what.rows[1] - hop.what.rows[0]
+            if hop.source == self.device:
                 box = self.places.layout.fixed(length)
-                self.places.emit(Op.SEND, length, to=box, a=self.places.rows(what), peer=now.to_device)
-            elif now.to_device == self.device:
+                self.places.emit(Op.SEND, length, to=box, a=self.places.rows(hop.what), peer=hop.target)
+            elif hop.target == self.device:
                 box = self.places.layout.fixed(length)
-                self.places.emit(Op.RECEIVE, length, to=self.places.rows(what), a=box, peer=now.device)
+                self.places.emit(Op.RECEIVE, length, to=self.places.rows(hop.what), a=box, peer=hop.source)
 
     def _multiply(self, now: Instruction, does: Multiply, stamp: Stamp) -> None:
         layer = self.layers[does.layer]
