@@ -148,7 +148,7 @@ lock: $(VENV)/.bootstrap
 
 clean:
 	@test ! -d reports || find reports -mindepth 1 -maxdepth 1 \
-	  ! -name published ! -name expected ! -name templates -exec rm -rf {} +
+	  ! -name published ! -name expected ! -name baselines ! -name templates -exec rm -rf {} +
 	@rm -rf docs/reference .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks build dist
 	@find . \( -name .venv -o -name .git \) -prune -o \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints -o -name '*.nb[ic]' \) -prune -exec rm -rf {} +

@@ -5,6 +5,7 @@
 # snakemake reproduce-all                                     everything, into reports/
 # snakemake reproduce-all --config config=config/smoke.yaml out=smoke
 # snakemake reproduce-all -s SUITE/Snakefile --configfile mine.yaml     in a folder of one's own
+# snakemake reproduce-all --config baselines=measure          CPU and GPU timed on this machine, too
 #
 # Paths in a configuration, and the output folder, are relative to the working directory; what is the
 # suite's own is found from anywhere.
@@ -34,7 +35,13 @@ shell.prefix(
 )
 
 from bench.boards.wanted import boards_digest
-from bench.digest import accuracy_digest, report_digest, shard_digest, site_digest
+from bench.digest import (
+    accuracy_digest,
+    baselines_digest,
+    report_digest,
+    shard_digest,
+    site_digest,
+)
 from bench.errors import UserError
 from bench.experiments import load_config, make_shards, notebooks
 from bench.progress import follow, hush
@@ -44,6 +51,11 @@ SUITE = Path(os.path.relpath(workflow.basedir))
 GIVEN = [os.path.relpath(path) for path in workflow.configfiles]
 CONFIG = config.get("config", GIVEN[-1] if GIVEN else "config/default.yaml")
 OUT = config.get("out", "reports")
+# Times of CPUs and GPUs: those that are stored, unless this machine's are asked for.
+BASELINES = config.get("baselines", "stored")
+
+if BASELINES not in ("stored", "measure"):
+    raise WorkflowError(f"error: baselines={BASELINES}; expected stored or measure")
 
 try:
     SETTINGS = load_config(Path(CONFIG))
@@ -164,6 +176,22 @@ rule boards:
         "python -m bench pipeline measure {params.config:q} {output:q} 2> {log:q}"
 
 
+# Minutes, with every core: alone, so that no other job is timed with it.
+rule baselines:
+    output:
+        directory(f"{OUT}/measured"),
+    log:
+        f"{OUT}/logs/baselines.log",
+    conda:
+        "environment.yml"
+    threads: workflow.cores or 1
+    params:
+        digest=baselines_digest(),
+    shell:
+        # exit code 1: an engine broke, and its rows say so
+        "python -m bench baseline --out {output:q} > {log:q} 2>&1 || test $? -eq 1"
+
+
 rule tables:
     input:
         results=rules.collect.output,
@@ -171,6 +199,9 @@ rule tables:
         boards=rules.boards.output if SETTINGS.boards else [],
         published=sorted((SUITE / "reports/published").glob("*.csv")),
         fidelity=SUITE / "reports/expected/fidelity.yaml",
+        stored=sorted((SUITE / "reports/baselines").glob("*.csv"))
+        + sorted((SUITE / "reports/baselines").glob("*.json")),
+        measured=rules.baselines.output if BASELINES == "measure" else [],
     output:
         directory(f"{OUT}/tables"),
     log:
@@ -187,11 +218,15 @@ rule tables:
             if input.boards
             else ""
         ),
+        measured=lambda wildcards, input: (
+            ["--stored", *input.measured] if input.measured else []
+        ),
         digest=report_digest(),
     shell:
         "(python -m bench.results.tables --results {input.results:q} {params.accuracy:q} --out {output:q} &&"
         " python -m bench.results.paper --results {input.results:q} --out {output:q} &&"
         " python -m bench.results.studies --results {input.results:q} --out {output:q} &&"
+        " python -m bench.results.baselines --results {input.results:q} {params.measured:q} --out {output:q} &&"
         " python -m bench.results.fidelity --results {input.results:q} --out {output:q}"
         "{params.boards}) > {log:q} 2>&1"
 

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from bench import cli_boards, cli_check, cli_looking, cli_plan
+from bench import cli_baseline, cli_boards, cli_check, cli_looking, cli_plan
 from bench.cli_new import new
 from bench.cli_options import (
     DEFAULT_PROFILE,
@@ -44,6 +44,9 @@ app.command(epilog="Example: bench new partitioner mine")(new)
 app.command(epilog="Example: bench check mine/rows_if_large.py")(cli_check.check)
 app.add_typer(cli_plan.plans, name="plan")
 app.add_typer(cli_boards.boards, name="boards")
+app.command(epilog="Example: bench baseline --engine onnxruntime --workload 'dac20/lstm-*' --threads 1")(
+    cli_baseline.baseline
+)
 
 
 class Listed(StrEnum):

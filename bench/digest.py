@@ -87,6 +87,12 @@ def report_digest() -> str:
 
 
 @cache
+def baselines_digest() -> str:
+    """A hash over the modules that time CPUs and GPUs."""
+    return _content_hash(sources(PACKAGE.joinpath("baselines").glob("*.py")))
+
+
+@cache
 def site_digest() -> str:
     """A hash over the modules that make the site, the search and the emulator of its plans among them."""
     return _content_hash(sources(PACKAGE.joinpath("site").rglob("*.py")))

@@ -22,6 +22,7 @@ STAGES = {
     "collect": "joining results",
     "accuracy": "comparing number formats",
     "boards": "measuring on boards",
+    "baselines": "timing this machine",
     "tables": "writing tables",
     "figures": "drawing figures",
     "claims": "checking claims",
