@@ -33,6 +33,9 @@ def baseline(
     label: Annotated[
         str | None, typer.Option(help="What this machine is called (default: processor, cores, GPU).")
     ] = None,
+    add: Annotated[
+        bool, typer.Option("--add", help="Keep what LABEL.csv has of other workloads, engines and threads.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for LABEL.csv and LABEL.json.")] = Path(
         "reports/measured"
     ),
@@ -51,10 +54,13 @@ def baseline(
         stored.check_label(label)
     names = measure.chosen_workloads(workload or measure.WORKLOADS)
     engines, left_out = measure.chosen_engines(engine or [])
-    for name, why in left_out.items():
-        typer.echo(f"{name} is left out: {why}", err=True)
+    for left, why in left_out.items() if not engine else ():
+        typer.echo(f"{left} is left out: {why}", err=True)
     counts = list(dict.fromkeys(threads or [len(os.sched_getaffinity(0))]))
     machine = measure.describe_machine(left_out)
+    name = label or stored.default_label(machine)
+    if add:  # refused before anything is timed
+        stored.joined(out, name, machine, ())
     batches = measure.make_tasks(names, engines, counts, seconds)
     total = sum(map(len, batches))
     rows: list[Row] = []
@@ -67,6 +73,6 @@ def baseline(
 
     for tasks in batches:
         measure.measure(tasks, done)
-    files = stored.write_machine(out, label or stored.default_label(machine), machine, rows)
+    files = stored.write_machine(out, name, machine, stored.joined(out, name, machine, rows) if add else rows)
     typer.echo(f"{sum(row.status == 'ok' for row in rows)} of {total} timed: {', '.join(map(str, files))}")
     raise typer.Exit(1 if any(row.status in ("wrong numbers", "error") for row in rows) else 0)

@@ -46,7 +46,7 @@ def chosen_workloads(patterns: Sequence[str]) -> list[str]:
 
 
 def chosen_engines(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Engines to run, and why others are left out. None named: all that can run here.
+    """Engines to run, and why others cannot run here. None named: all that can.
 
     Raises UserError for a name that is unknown or cannot run.
     """
@@ -57,7 +57,7 @@ def chosen_engines(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
         if name in left_out:
             raise UserError(f"--engine {name}: {left_out[name]}")
     wanted = list(names) or [name for name in ENGINES if name not in left_out]
-    return wanted, {} if names else left_out
+    return wanted, left_out
 
 
 def make_tasks(
@@ -129,10 +129,7 @@ def _died(task: Task, said: str) -> Row:
 
 
 def describe_machine(left_out: dict[str, str]) -> dict[str, Any]:
-    """What the times are of: processor, memory, system, versions, GPU, load. No host name.
-
-    ``load_average``: processes that wanted a core, over the last minute, before the first run.
-    """
+    """What the times are of: processor, memory, system, versions, GPU. No host name."""
     known = machine()
     known.pop("release")  # a kernel's name may say whose machine it is
     return {
@@ -141,7 +138,6 @@ def describe_machine(left_out: dict[str, str]) -> dict[str, Any]:
         "gpu": _gpu(),
         "packages": {name: _installed(name) for name in PACKAGES},
         "numpy_products": _blas(),
-        "load_average": round(os.getloadavg()[0], 2),
         "engines_left_out": left_out,
     }
 

@@ -29,7 +29,8 @@ class Row:
     ``device``: cpu or cuda; ``version``: of the engine; ``macs``: of the workload when it was timed;
     ``rounds``: runs that were timed, after ``warmup_rounds`` others, the first of which was checked;
     ``p99_s``: nearest rank, so the slowest of fewer than 100; ``deviation``: the largest from the project's
-    own float32 numbers. Without a time, ``reason`` says why.
+    own float32 numbers; ``load_average``: processes that wanted a core in the minute before the end, this one
+    among them. Without a time, ``reason`` says why.
     """
 
     workload: str
@@ -49,10 +50,12 @@ class Row:
     iqr_s: float | None = None
     p99_s: float | None = None
     deviation: float | None = None
+    load_average: float | None = None
 
 
 COLUMNS = [field.name for field in fields(Row)]
 _TEXT = ("workload", "engine", "version", "device", "precision", "status", "reason")
+_SHARES = ("deviation", "load_average")
 _LABEL = re.compile(r"[a-z0-9]+(?:[-.][a-z0-9]+)*")
 
 
@@ -99,6 +102,35 @@ def write_machine(folder: Path, label: str, machine: Mapping[str, Any], rows: It
     return [folder / name for name in contents]
 
 
+def joined(folder: Path, label: str, machine: Mapping[str, Any], rows: Iterable[Row]) -> list[Row]:
+    """``rows`` with those stored for the machine before, where they are of something else; those first.
+
+    Raises UserError if the machine is described in another way now, so that its times are not comparable.
+    """
+    rows = list(rows)
+    if not (folder / f"{label}.csv").exists():
+        return rows
+    before = read_description(folder, label)
+    for key in sorted(before.keys() | machine.keys()):
+        if before.get(key) != machine.get(key):
+            raise UserError(
+                f"{shown(folder / label)}.json: {key} was {before.get(key)!r} and is {machine.get(key)!r}; "
+                "leave out --add, or give another --label"
+            )
+    new = {_key(row) for row in rows}
+    old = _rows(_read(folder / f"{label}.csv"))
+    return [*(row for row in old if _key(row) not in new), *rows]
+
+
+def _key(row: Row) -> tuple[str, str, int]:
+    return (row.workload, row.engine, row.threads)
+
+
+def _rows(frame: pd.DataFrame) -> list[Row]:
+    records = frame[COLUMNS].astype(object).where(frame[COLUMNS].notna(), None).to_dict("records")
+    return [Row(**{str(name): value for name, value in record.items()}) for record in records]
+
+
 def read_machines(folder: Path = STORED) -> pd.DataFrame:
     """The rows of every machine in ``folder``, with its label as ``machine``; empty if there is none.
 
@@ -139,7 +171,7 @@ def _read(path: Path) -> pd.DataFrame:
             na_values={name: [""] for name in COLUMNS if name not in _TEXT},
             dtype=text,
         )
-        frame = frame.astype({name: float for name in COLUMNS if name.endswith("_s") or name == "deviation"})
+        frame = frame.astype({name: float for name in COLUMNS if name.endswith("_s") or name in _SHARES})
     except ValueError as error:
         raise UserError(f"{shown(path)}: {' '.join(str(error).split())}; {again}") from None
     wrong = sorted(set(frame["status"]) - set(STATUSES))

@@ -26,12 +26,12 @@ from bench.workloads.model import Workload
 TITLE = "CPUs and GPUs on the same networks"
 
 NOTE = (
-    "kind: measured by `bench baseline` on the machine that is named, published by others, or emulated by this "
-    "suite; only rows of one kind were made in one way. Latency: of one run of all time steps at batch 1, every "
-    "input known before. Measured rows have the median, the distance between the quartiles (iqr), the least and "
-    "the 99th percentile (the slowest of fewer than 100 rounds). effective_tops: 2 x multiply-accumulates of the "
-    "network / latency / 1e12. Emulated rows compute in the overlay's number format. Published: cuDNN in "
-    "skip-input mode, float32."
+    "kind: measured by `bench baseline` on the machine that is named, published by others, or emulated by "
+    "this suite; only rows of one kind were made in one way. Latency: of one run of all time steps at "
+    "batch 1, every input known before. Measured rows have the median, the distance between the quartiles "
+    "(iqr), the least and the 99th percentile (the slowest of fewer than 100 rounds). effective_tops: 2 x "
+    "multiply-accumulates of the network / latency / 1e12. Emulated rows compute in the overlay's number "
+    "format. Published: cuDNN in skip-input mode, float32."
 )
 
 ALL_COLUMNS = [
@@ -51,10 +51,10 @@ ALL_COLUMNS = [
 OVERVIEW_TITLE = f"{TITLE}, in milliseconds"
 
 OVERVIEW_NOTE = (
-    "Milliseconds of a run at batch 1. Measured: the median of each engine, the fastest of its machines and "
-    "numbers of threads. Published: DeepBench's GPUs, recurrent products only. Emulated: one FPGA, and the "
-    "fastest plan of the full search, on as many FPGAs as `full on` says. TOPS: effective, of the fastest of its "
-    "kind. Every row with its spread is in baselines_all."
+    "Milliseconds of a run at batch 1. Measured: the median of each engine, the fastest of its machines "
+    "and numbers of threads. Published: DeepBench's GPUs, recurrent products only. Emulated: one FPGA, "
+    "and the fastest plan of the full search, on as many FPGAs as `full on` says. TOPS: effective, of the "
+    "fastest of its kind. Every row with its spread is in baselines_all."
 )
 
 EMULATED_PARTITIONERS = ("single", "full")

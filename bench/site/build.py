@@ -12,6 +12,7 @@ import pandas as pd
 from bench.results.frames import prepare
 from bench.results.output import write_text
 from bench.results.store import read_results
+from bench.site.baselines import baselines_section
 from bench.site.data import explore_script
 from bench.site.fidelity import fidelity_sections, glance_section
 from bench.site.field import field_section, notes_section
@@ -103,6 +104,7 @@ def _pages(sources: Sources, rows: pd.DataFrame) -> list[Page]:
                 sweep_section(
                     sources, "large", "Large RNNs", "Networks larger than one FPGA's on-chip memory."
                 ),
+                baselines_section(sources),
                 field_section(sources),
                 notes_section(sources),
                 speedups_section(sources),
