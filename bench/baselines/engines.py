@@ -35,8 +35,8 @@ class Prepared:
 class Engine:
     """One way to run a workload. ``missing``: why it cannot run here, empty if it can.
 
-    ``tolerance``: how far an output may be from the project's own float32 numbers, whose magnitude is at most
-    about 1. ``on``: cpu or cuda.
+    ``tolerance``: how far an output may be from the project's own float32 numbers
+    (`bench.baselines.timed`). ``on``: cpu or cuda.
     """
 
     name: str

@@ -110,9 +110,9 @@ def yield_rows(tasks: Sequence[Task], log: Any) -> Iterator[Row]:
 
 def _died(task: Task, said: str) -> Row:
     """The row of a task whose process ended without one; the last line of what it said."""
-    lines = [line.removeprefix("E").strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if "Error" in line]
-    reason = (errors or lines or ["nothing was said: out of memory?"])[-1]
+    lines = [line for line in said.splitlines() if line.strip()]
+    errors = [line[1:] for line in lines if line.startswith("E ")]  # pytest marks exceptions so
+    reason = (errors or lines or ["nothing was said: out of memory?"])[-1].strip()
     workload, chosen = read_workload(task.workload), ENGINES[task.engine]
     return Row(
         workload=task.workload,

@@ -127,12 +127,15 @@ def nearest_rank(values: Sequence[float], share: float) -> float:
 
 
 def deviation(found: Sequences, expected: Sequences) -> float:
-    """The largest difference of any element; infinite where a layer is missing or has another shape."""
+    """The largest difference of any element, as a share of its layer's largest where that is over 1.
+
+    Infinite where a layer is missing, has another shape, or is not a number.
+    """
     largest = 0.0
     for name, values in expected.items():
         if name not in found or found[name].shape != values.shape:
             return math.inf
-        difference = float(np.max(np.abs(found[name] - values)))
+        difference = float(np.max(np.abs(found[name] - values)) / max(1.0, np.max(np.abs(values))))
         if math.isnan(difference):
             return math.inf
         largest = max(largest, difference)
