@@ -42,8 +42,8 @@ def baseline(
 ) -> None:
     """Time workloads with numpy, ONNX Runtime and PyTorch on this machine, and store times and machine.
 
-    Outputs are compared with the project's float32 numbers before anything is timed. Exit code 1: an engine
-    computed something else, or broke.
+    Outputs are compared with the project's float32 numbers before anything is timed. Ctrl-C keeps the times
+    so far. Exit code 1: an engine computed something else, or broke.
     """
     import os
 
@@ -71,8 +71,16 @@ def baseline(
         threads_of = f"{row.threads} thread{'s' if row.threads > 1 else ''}"
         typer.echo(f"{len(rows)}/{total} {row.workload}, {row.engine}, {threads_of}: {what}", err=True)
 
-    for tasks in batches:
-        measure.measure(tasks, done)
+    stopped = False
+    try:
+        for tasks in batches:
+            measure.measure(tasks, done)
+    except KeyboardInterrupt:
+        stopped = True
+    if not rows:
+        raise typer.Exit(130)
     files = stored.write_machine(out, name, machine, stored.joined(out, name, machine, rows) if add else rows)
     typer.echo(f"{sum(row.status == 'ok' for row in rows)} of {total} timed: {', '.join(map(str, files))}")
+    if stopped:
+        raise typer.Exit(130)
     raise typer.Exit(1 if any(row.status in ("wrong numbers", "error") for row in rows) else 0)

@@ -44,7 +44,7 @@ def test_computes_the_network(engine: str, name: str) -> None:
     """Every cell and structure: the outputs of an engine are run_whole's, or it names what it has not."""
     workload = NETWORKS[name]
     if engine != "onnxruntime" and unknown(workload):
-        with pytest.raises(ValueError, match="layer .* is not written for this engine"):
+        with pytest.raises(ValueError, match=r"layer .* is not written for this engine"):
             prepared(engine, workload)
     else:
         found, expected = prepared(engine, workload)

@@ -130,7 +130,7 @@ def test_default_label() -> None:
 
 
 def test_shipped_times_are_whole() -> None:
-    """Each stored machine is described, its networks are those of today, and a row without a time says why."""
+    """Stored machines are described, networks are those of today, and a row without a time says why."""
     frame = read_machines(STORED)
     assert len(frame)
     for row in _rows(frame):

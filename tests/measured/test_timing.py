@@ -44,7 +44,7 @@ def test_rows_of_a_process(rows: list[Row]) -> None:
 
 
 def test_rounds_follow_the_time_to_spend(rows: list[Row]) -> None:
-    """No time at all leaves three rounds and the checked one before; much of it 200, and a tenth as warm-up."""
+    """No time leaves three rounds and the checked one before; much of it 200, and a tenth as warm-up."""
     assert (rows[0].rounds, rows[0].warmup_rounds) == (timed.FEWEST_ROUNDS, 1)
     assert (rows[1].rounds, rows[1].warmup_rounds) == (timed.MOST_ROUNDS, 21)
 

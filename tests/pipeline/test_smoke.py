@@ -50,7 +50,7 @@ def copy(root: Path, tmp_path: Path) -> Path:
             shutil.copytree(root / name, tmp_path / name)
         else:
             shutil.copy2(root / name, tmp_path / name)
-    for name in ("published", "expected", "templates"):
+    for name in ("baselines", "published", "expected", "templates"):
         shutil.copytree(root / "reports" / name, tmp_path / "reports" / name)
     return tmp_path
 
@@ -178,6 +178,11 @@ def test_dry_run_and_lint(copy: Path) -> None:
     dry = snakemake(copy, "reproduce-all", "-n")
     assert dry.returncode == 0, dry.stdout
     assert "deepbench--full" in shards_to_run(dry.stdout)
+    assert "rule baselines" not in dry.stdout
+    timed = snakemake(copy, "tables", "-n", "--config", "config=config/smoke.yaml", "baselines=measure")
+    assert "rule baselines" in timed.stdout
+    wrong = snakemake(copy, "tables", "-n", "--config", "baselines=maybe")
+    assert "error: baselines=maybe; expected stored or measure" in wrong.stdout
     lint = snakemake(copy, "--lint")
     assert lint.returncode == 0, lint.stdout
 

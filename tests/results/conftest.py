@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.results import fidelity, paper, studies, tables
+from bench.results import baselines, fidelity, paper, studies, tables
 from bench.results.figures import (
     deepbench_figures,
     fidelity_figures,
@@ -46,6 +46,7 @@ def reports(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     paper.write_paper(results, folder / "tables")
     fidelity.write_fidelity(results, folder / "tables")
     studies.write_studies(results, folder / "tables")
+    baselines.write_baselines(results, folder / "tables")
     paper_figures(results, folder / "figures")
     fidelity_figures(results, folder / "figures")
     deepbench_figures(results, folder / "figures")
