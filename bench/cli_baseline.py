@@ -49,6 +49,7 @@ def baseline(
 
     from bench.baselines import measure, stored
     from bench.baselines.stored import Row
+    from bench.results import provenance
 
     if label is not None:
         stored.check_label(label)
@@ -57,7 +58,7 @@ def baseline(
     for left, why in left_out.items() if not engine else ():
         typer.echo(f"{left} is left out: {why}", err=True)
     counts = list(dict.fromkeys(threads or [len(os.sched_getaffinity(0))]))
-    machine = measure.describe_machine(left_out)
+    machine = measure.describe_machine(provenance.machine(), left_out)
     name = label or stored.default_label(machine)
     if add:  # refused before anything is timed
         stored.joined(out, name, machine, ())

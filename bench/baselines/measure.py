@@ -9,7 +9,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -19,7 +19,6 @@ from bench.baselines.stored import Row
 from bench.baselines.timed import Task
 from bench.errors import UserError, unknown_name
 from bench.experiments import read_workload
-from bench.results.provenance import machine
 from bench.threads import VARIABLES
 from bench.workloads.catalogue import workload_names
 
@@ -128,17 +127,18 @@ def _died(task: Task, said: str) -> Row:
     )
 
 
-def describe_machine(left_out: dict[str, str]) -> dict[str, Any]:
-    """What the times are of: processor, memory, system, versions, GPU. No host name."""
-    known = machine()
-    known.pop("release")  # a kernel's name may say whose machine it is
+def describe_machine(machine: Mapping[str, Any], left_out: Mapping[str, str]) -> dict[str, Any]:
+    """``machine`` with what the times depend on besides: system, versions, GPU. No host name.
+
+    ``machine``: of `bench.results.provenance.machine`; ``left_out``: of `chosen_engines`.
+    """
     return {
-        **known,
+        **{key: value for key, value in machine.items() if key != "release"},  # a kernel may name its owner
         "system": _system(),
         "gpu": _gpu(),
         "packages": {name: _installed(name) for name in PACKAGES},
         "numpy_products": _blas(),
-        "engines_left_out": left_out,
+        "engines_left_out": dict(left_out),
     }
 
 

@@ -16,6 +16,7 @@ from bench.baselines.engines import ENGINES, Prepared
 from bench.baselines.measure import describe_machine, measure
 from bench.baselines.stored import Row
 from bench.baselines.timed import Bench, Task, deviation, nearest_rank
+from bench.results import provenance
 
 TINY = "lstm-16-b1-t3"
 
@@ -143,7 +144,7 @@ def test_machine_has_no_host_name() -> None:
     """The description says processor, cores, memory and versions, and nothing that names the machine."""
     import platform
 
-    machine = describe_machine({"torch": "not installed"})
+    machine = describe_machine(provenance.machine(), {"torch": "not installed"})
     assert {"processor", "cores", "memory_mib", "system", "python", "packages", "gpu"} <= machine.keys()
     assert not {"node", "release", "hostname"} & machine.keys()
     assert platform.node() not in [value for value in machine.values() if isinstance(value, str)]
