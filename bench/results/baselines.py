@@ -29,9 +29,10 @@ NOTE = (
     "kind: measured by `bench baseline` on the machine that is named, published by others, or emulated by "
     "this suite; only rows of one kind were made in one way. Latency: of one run of all time steps at "
     "batch 1, every input known before. Measured rows have the median, the distance between the quartiles "
-    "(iqr), the least and the 99th percentile (the slowest of fewer than 100 rounds). effective_tops: 2 x "
-    "multiply-accumulates of the network / latency / 1e12. Emulated rows compute in the overlay's number "
-    "format. Published: cuDNN in skip-input mode, float32."
+    "(iqr), the least and the 99th percentile (the slowest of fewer than 100 rounds). load_average: "
+    "processes that wanted a core, the timed one among them; above the machine's cores, times are too "
+    "long. effective_tops: 2 x multiply-accumulates of the network / latency / 1e12. Emulated rows "
+    "compute in the overlay's number format. Published: cuDNN in skip-input mode, float32."
 )
 
 ALL_COLUMNS = [
@@ -45,6 +46,7 @@ ALL_COLUMNS = [
     "least_ms",
     "p99_ms",
     "rounds",
+    "load_average",
     "reason",
 ]
 
@@ -54,7 +56,8 @@ OVERVIEW_NOTE = (
     "Milliseconds of a run at batch 1. Measured: the median of each engine, the fastest of its machines "
     "and numbers of threads. Published: DeepBench's GPUs, recurrent products only. Emulated: one FPGA, "
     "and the fastest plan of the full search, on as many FPGAs as `full on` says. TOPS: effective, of the "
-    "fastest of its kind. Every row with its spread is in baselines_all."
+    "fastest of its kind. Every row with its spread, and the load that it was measured under, is in "
+    "baselines_all."
 )
 
 EMULATED_PARTITIONERS = ("single", "full")
@@ -90,6 +93,7 @@ def measured_rows(measured: pd.DataFrame) -> pd.DataFrame:
                 "least_ms": row["least_s"] * 1e3,
                 "p99_ms": row["p99_s"] * 1e3,
                 "rounds": row["rounds"],
+                "load_average": row["load_average"],
                 "reason": row["reason"],
             }
         )
@@ -198,7 +202,7 @@ def write_baselines(results: Path, out: Path, stored: Path = STORED) -> None:
 
 def _frame(records: list[dict[str, Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(records, columns=[*ALL_COLUMNS, "engine"])
-    numbers = [name for name in ALL_COLUMNS if name.endswith("_ms")] + ["effective_tops"]
+    numbers = [name for name in ALL_COLUMNS if name.endswith("_ms")] + ["effective_tops", "load_average"]
     return frame.astype({**dict.fromkeys(numbers, "float64"), "rounds": "Int64"})
 
 
