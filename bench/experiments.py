@@ -2,8 +2,9 @@
 
 A *point* is one question: this workload, this cluster, this partitioner with these
 parameters. A *shard* is all points of one group of experiments and one partitioner; one
-job evaluates it. A point's id depends on nothing but the point, so adding an experiment
-or a partitioner changes no other point.
+job evaluates it. What several groups ask for is evaluated once, for the first of them. A
+point's id depends on nothing but the point, so adding an experiment or a partitioner
+changes no other point.
 """
 
 from __future__ import annotations
@@ -168,13 +169,18 @@ def read_profile(name: str) -> Profile:
     return load_profile(name)
 
 
+def read_config(path: Path) -> Config:
+    """Read a configuration that has been checked; UserError if it does not agree with the schema."""
+    return load_yaml(path, Config)
+
+
 def load_config(path: Path) -> Config:
     """Read a configuration and check everything it names.
 
     Raises UserError with all mistakes at once: schema, unknown workloads, profiles, links,
     number formats, partitioners and parameters, clusters that a topology does not allow.
     """
-    config = load_yaml(path, Config)
+    config = read_config(path)
     problems = [f"{path}: accuracy: {text}" for text in _check_accuracy(config.accuracy)]
     problems += [f"{path}: boards: {text}" for text in _check_boards(config)]
     seen: set[str] = set()
@@ -225,14 +231,16 @@ def expand(experiment: Experiment, problems: dict[str, None] | None = None) -> I
 
 
 def make_shards(config: Config) -> tuple[Shard, ...]:
-    """The jobs of a configuration, sorted by name."""
+    """The jobs of a configuration, sorted by name; a point belongs to the first group that asks for it."""
     entries: dict[tuple[str, str, str], list[tuple[str, Point]]] = {}
     names: dict[str, str] = {}
+    groups: dict[Point, str] = {}
     for experiment in config.experiments:
         for point in expand(experiment):
             reference = point.partitioner
             name = names[reference] = names.get(reference) or find_source(reference).name
-            entries.setdefault((experiment.group, name, reference), []).append((experiment.name, point))
+            group = groups.setdefault(point, experiment.group)
+            entries.setdefault((group, name, reference), []).append((experiment.name, point))
     return tuple(
         Shard(f"{group}--{name}", reference, tuple(members))
         for (group, name, reference), members in sorted(entries.items())
@@ -276,8 +284,7 @@ def _check_accuracy(accuracy: Accuracy | None) -> list[str]:
 def _workloads(patterns: list[str], problems: dict[str, None]) -> list[str]:
     names: dict[str, None] = {}
     for wanted in patterns:
-        matches = _matching(wanted, "workload", workload_names(), problems)
-        for name in [wanted] if matches is None else matches:
+        for name in _matching(wanted, problems):
             try:
                 read_workload(name)
                 names[name] = None
@@ -327,13 +334,13 @@ def _choices(wanted: list[str | PartitionerChoice], problems: dict[str, None]) -
     return list(choices)
 
 
-def _matching(pattern: str, kind: str, names: list[str], problems: dict[str, None]) -> list[str] | None:
-    """Names that a glob matches; None if ``pattern`` is no glob."""
+def _matching(pattern: str, problems: dict[str, None]) -> list[str]:
+    """Workloads that ``pattern`` stands for: what a glob matches, or itself."""
     if not any(sign in pattern for sign in "*?["):
-        return None
-    matches = [name for name in names if fnmatchcase(name, pattern)]
+        return [pattern]
+    matches = [name for name in workload_names() if fnmatchcase(name, pattern)]
     if not matches:
-        problems[f"no {kind} matches {pattern!r}; see `bench list {kind}s`"] = None
+        problems[f"no workload matches {pattern!r}; see `bench list workloads`"] = None
     return matches
 
 

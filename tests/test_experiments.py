@@ -107,6 +107,19 @@ def test_shards_hold_every_point_once(tmp_path: Path) -> None:
     assert [len(shard.points) for shard in shards] == [2, 1]
 
 
+def test_groups_share_equal_points(tmp_path: Path) -> None:
+    """What two groups ask for is evaluated once, for the first; each experiment keeps its entries."""
+    other = SMALL.partition("\n")[2].partition("\n")[2].replace("small", "again").replace("[1, 2]", "[2, 4]")
+    other = other.replace("    workloads", "    group: other\n    workloads")
+    shards = {one.name: one for one in make_shards(load_config(write(tmp_path, SMALL + other)))}
+    assert {name: len(shard.points) for name, shard in shards.items()} == {
+        "all--row-wise": 2,
+        "all--single": 1,
+        "other--row-wise": 1,
+    }
+    assert sum(len(shard.entries) for shard in shards.values()) == 6
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
