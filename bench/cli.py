@@ -284,10 +284,10 @@ def shards(config: Path) -> None:
 )
 def evaluate(config: Path, shard: str, output: Path) -> None:
     """Evaluate all points of one job; points that fail become rows with a reason."""
-    from bench.experiments import load_config
+    from bench.experiments import read_config
     from bench.shards import evaluate_shard, find_shard, show_progress
 
-    loaded = load_config(config)
+    loaded = read_config(config)
     with show_progress(shard) as progress:
         evaluate_shard(loaded, find_shard(loaded, shard), output, progress)
 

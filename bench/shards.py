@@ -21,8 +21,8 @@ from bench.experiments import (
     Point,
     Shard,
     accuracy_workloads,
-    load_config,
     make_shards,
+    read_config,
     read_workload,
 )
 from bench.isolation.client import Plugins
@@ -35,10 +35,15 @@ Progress = Callable[[int, int, int], None]
 
 
 def find_shard(config: Config, name: str) -> Shard:
-    """The shard called ``name``; UserError if the configuration has none."""
+    """The shard called ``name``, of a configuration that need not be checked.
+
+    Raises UserError if there is none, or something that its points name does not exist.
+    """
     shards = {shard.name: shard for shard in make_shards(config)}
     if name not in shards:
         raise unknown_name("shard", name, shards)
+    for point in shards[name].points:
+        point.cluster  # noqa: B018 - building it is the check
     return shards[name]
 
 
@@ -72,7 +77,7 @@ def collect(config: Path, files: Iterable[Path], output: Path) -> None:
     from bench.results.store import write_results  # pandas takes a second to import
 
     rows = [row for file in files for row in read_lines(file)]
-    wanted = {(name, p.point_id) for shard in make_shards(load_config(config)) for name, p in shard.entries}
+    wanted = {(name, p.point_id) for shard in make_shards(read_config(config)) for name, p in shard.entries}
     found = {(row["experiment"], row["point_id"]) for row in rows}
     if wanted != found:
         raise UserError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,30 @@ def test_tools_of_a_plug_in_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert digest.tools(str(mine))[0] == "no_such_tool installed"
     assert [name for name in before if before[name] != after[name]] == ["all--mine"]
     assert digest.tools("full") == []
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("import a.b, c as d\nfrom ..e import (\n    f,\n    g as h,\n)\n", {"a.b", "c", "e.f", "e.g"}),
+        ("def p():\n    if True:\n        from a import b  # late\n    return b\n", {"a.b"}),
+        ("x = 1; import a\ntry: import b\nexcept ImportError: from c import d\n", {"a", "b", "c.d"}),
+        ('"""What to import: import a"""\nmatch 1:\n    case 1:\n        import b\n', {"b"}),
+        ("from a import \\\n    b\nwith x:\n    from c import (  # why\n        d,\n    )\n", {"a.b", "c.d"}),
+    ],
+)
+def test_all_imports_are_found(source: str, names: set[str]) -> None:
+    """However an import is written and wherever it stands, it is found; a mention of the word is none."""
+    found: set[str] = set()
+    for node in digest.import_statements(source.encode()):
+        base = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+        found |= {f"{base}{alias.name}" for alias in node.names}
+    assert found == names
+
+
+def test_the_suites_imports_are_found() -> None:
+    """The short way finds in each module of the suite what parsing all of it finds."""
+    for path in digest.PACKAGE.rglob("*.py"):
+        tree = ast.walk(ast.parse(path.read_bytes()))
+        wanted = {ast.unparse(node) for node in tree if isinstance(node, ast.Import | ast.ImportFrom)}
+        assert {ast.unparse(node) for node in digest.import_statements(path.read_bytes())} == wanted

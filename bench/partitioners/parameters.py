@@ -11,6 +11,7 @@ import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from bench.errors import UserError
@@ -93,8 +94,14 @@ def read_interface(path: Path, function: str = "plan") -> Interface:
     Raises UserError: not Python, no such function at its top level, arguments other than a
     workload, a cluster and keywords with a type and a default.
     """
+    return _interface(path, read_text(path), function)
+
+
+@lru_cache(maxsize=64)
+def _interface(path: Path, source: str, function: str) -> Interface:
+    """The same of a text; it is part of the key, so an edited file is read anew."""
     try:
-        tree = ast.parse(read_text(path), filename=path.name)
+        tree = ast.parse(source, filename=path.name)
     except (SyntaxError, ValueError) as error:
         line = f" line {error.lineno}:" if isinstance(error, SyntaxError) else ""
         text = error.msg if isinstance(error, SyntaxError) else str(error)

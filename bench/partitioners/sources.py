@@ -223,26 +223,28 @@ def _with_neighbours(path: Path) -> tuple[Path, ...]:
         if one in found:
             continue
         found.append(one)
-        for name in _imported(one):
+        stat = one.stat()
+        for name in _imported(one, stat.st_mtime_ns, stat.st_size):
             beside = path.parent / name
             waiting += [file for file in [beside.with_suffix(".py")] if file.is_file()]
             waiting += sorted(beside.rglob("*.py")) if beside.is_dir() else []
     return tuple(sorted(found))
 
 
-def _imported(path: Path) -> set[str]:
+@lru_cache(maxsize=256)
+def _imported(path: Path, _changed_ns: int, _size: int) -> frozenset[str]:
     """The first part of every module that a file imports; none if it is not Python."""
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
-        return set()
+        return frozenset()
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.partition(".")[0])
-    return names
+    return frozenset(names)
 
 
 @lru_cache(maxsize=256)
