@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import insort_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,19 +64,21 @@ def _shares(
                         ((costs.chunk(start, end, way), way) for way in ways), key=lambda item: item[0]
                     )
                     for devices in range(size, fpgas + 1):
-                        following[end][devices] += [
-                            _Share(
-                                max(before.cycles, cycles),
-                                (*before.splits, split),
-                                (*before.chunks, end - start),
-                            )
-                            for before in best[start][devices - size]
-                        ]
-            for devices, shares in enumerate(following[end]):
-                following[end][devices] = sorted(shares, key=lambda share: share.cycles)[:KEPT]
+                        kept = following[end][devices]
+                        for before in best[start][devices - size]:
+                            slowest = max(before.cycles, cycles)
+                            if len(kept) < KEPT or slowest < kept[-1].cycles:
+                                chunks = (*before.chunks, end - start)
+                                _keep(kept, _Share(slowest, (*before.splits, split), chunks))
         best = following
         found += [share for devices in _halves(fpgas) for share in best[len(layers)][devices]]
     return found
+
+
+def _keep(kept: list[_Share], share: _Share) -> None:
+    """Put ``share`` behind those that are no slower, and forget what is too many."""
+    insort_right(kept, share, key=lambda one: one.cycles)
+    del kept[KEPT:]
 
 
 def _halves(fpgas: int) -> list[int]:
