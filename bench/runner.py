@@ -20,6 +20,7 @@ from bench.isolation.answer import Answer
 from bench.isolation.client import Plugins
 from bench.rows import Row, evaluate_point, failure, search_progress
 from bench.threads import use_one_thread
+from bench.waste import collect_seldom
 
 Evaluate = Callable[..., Row]
 """Of a point, of a function that is told the stage reached, and of a plug-in's answer where there is one."""
@@ -129,6 +130,7 @@ def _serve(pipe: Connection, memory_mib: int) -> None:
     import bench.numerics.check  # noqa: F401
 
     _limit_memory(memory_mib)
+    collect_seldom()
     pipe.send("ready")
     while True:
         try:

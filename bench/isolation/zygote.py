@@ -7,7 +7,6 @@ line of JSON that says how many bytes of plans follow. It ends when its input do
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import shutil
@@ -23,6 +22,7 @@ from bench.isolation.answer import Answer
 from bench.isolation.child import FILE_BYTES, Task, run_child
 from bench.isolation.processes import become_subreaper, end_children
 from bench.isolation.watch import watch
+from bench.waste import collect_seldom
 
 GRACE_S = 0.25
 """For processes that a plug-in has started and that are about to end by themselves."""
@@ -70,8 +70,7 @@ def _prepare() -> None:
     workload = load_workload("lstm-8-b1-t2")
     cluster = make_cluster(load_profile(profile_names()[0]), 1, "ring")
     emulated_cycles(workload, cluster, load_partitioner("single").plan(workload, cluster))
-    gc.collect()
-    gc.freeze()  # what is never collected is never copied by a child
+    collect_seldom()  # nor is what a child never looks through copied for it
 
 
 def read_task(line: bytes) -> Task:
