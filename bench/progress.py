@@ -27,7 +27,6 @@ STAGES = {
     "figures": "drawing figures",
     "claims": "checking claims",
     "provenance": "noting provenance",
-    "page": "writing the page",
     "site": "writing the site",
     "check": "checking claims",
 }
