@@ -117,11 +117,13 @@ rule:
         f"{OUT}/claims.checked" if SETTINGS.claims else [],
 
 
+# The longest first, so that no core is left with nothing to do beside the last one.
 rule evaluate:
     output:
         f"{OUT}/shards/{{shard}}.jsonl",
     log:
         f"{OUT}/logs/evaluate/{{shard}}.log",
+    priority: lambda wildcards: SHARDS[wildcards.shard].cost
     conda:
         "environment.yml"
     params:
@@ -152,6 +154,7 @@ rule accuracy:
         f"{OUT}/accuracy.jsonl",
     log:
         f"{OUT}/logs/accuracy.log",
+    priority: max(shard.cost for shard in SHARDS.values())
     conda:
         "environment.yml"
     params:

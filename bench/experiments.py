@@ -35,6 +35,9 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 ClusterKey = tuple[str, str, str, float, int]
 """(profile, topology, link, latency in ns, FPGAs)."""
 
+SEARCH_COST, PLUGIN_COST, MANY_FPGAS = 10, 5, 64
+"""Of `Shard.cost`: a search's and a plug-in's points beside others, and what further FPGAs add nothing to."""
+
 
 class PartitionerChoice(FileModel):
     """A partitioner with parameters, as ``{name: row-wise, parameters: {software_pipelining: true}}``."""
@@ -155,6 +158,16 @@ class Shard:
     def points(self) -> tuple[Point, ...]:
         """Each point once, although several experiments may ask for it."""
         return tuple(dict.fromkeys(point for _, point in self.entries))
+
+    @property
+    def cost(self) -> int:
+        """Roughly how long it takes beside others, so that long ones can start first; of no unit."""
+        each = SEARCH_COST if self.partitioner == "full" else 1
+        each = PLUGIN_COST if find_source(self.partitioner).isolated else each
+        return sum(
+            each * len(read_workload(point.workload).layers) * min(point.fpgas, MANY_FPGAS)
+            for point in self.points
+        )
 
 
 @cache
