@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,7 @@ from bench.plans.plan import Range
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(NamedTuple):
     """The instruction that wrote something, in which iteration, and all rows that it wrote then."""
 
     instruction: int
@@ -27,8 +26,7 @@ Contents = frozenset[tuple[str, Range]]
 """What a sum is made of: (matrix, columns)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A row range of a vector.
 
     ``writers``: who wrote its present value; several, if it has been received, or added up, more than once.
@@ -42,12 +40,14 @@ class Piece:
 
     def part(self, start: int, stop: int) -> Piece:
         """What of it is within a range."""
+        if self.start >= start and self.stop <= stop:
+            return self
         return Piece(max(self.start, start), min(self.stop, stop), self.writers, self.contents)
 
 
 @dataclass(slots=True)
 class Held:
-    """A vector, (batch, elements), of which a device holds some pieces; they do not overlap."""
+    """A vector, (batch, elements), of which a device holds some pieces, in order; they do not overlap."""
 
     values: Array
     pieces: list[Piece] = field(default_factory=list)
@@ -57,13 +57,15 @@ class Held:
         start, stop = rows
         if len(self.pieces) == 1 and self.pieces[0].start == start and self.pieces[0].stop == stop:
             return self.pieces
-        found = [p.part(start, stop) for p in self.pieces if p.start < stop and p.stop > start]
-        return sorted(found, key=lambda piece: piece.start)
+        return [p.part(start, stop) for p in self.pieces if p.start < stop and p.stop > start]
 
     def write(self, values: Array, pieces: list[Piece]) -> None:
         """Put adjoining ``pieces`` here in place of what was; ``values`` begin at the first piece's row."""
         start, stop = pieces[0].start, pieces[-1].stop
         self.values[:, start:stop] = values
+        if not self.pieces or self.pieces[-1].stop <= start:
+            self.pieces = [*self.pieces, *pieces]
+            return
         left = [p.part(p.start, start) for p in self.pieces if p.start < start]
         right = [p.part(stop, p.stop) for p in self.pieces if p.stop > stop]
         self.pieces = [*left, *pieces, *right]
