@@ -11,11 +11,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from jupyter_client.kernelspec import NoSuchKernel
-from papermill import execute_notebook
-from papermill.exceptions import PapermillExecutionError
+# Grammars of addresses, which a notebook's format has none of, take longer to make than all else to import;
+# jsonschema goes without them where they are not installed.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
-from bench.errors import UserError
+from jupyter_client.kernelspec import NoSuchKernel  # noqa: E402
+from papermill import execute_notebook  # noqa: E402
+from papermill.exceptions import PapermillExecutionError  # noqa: E402
+
+from bench.errors import UserError  # noqa: E402
 
 
 def execute(notebook: Path, out: Path, parameters: Mapping[str, str]) -> None:
