@@ -84,7 +84,9 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 
 def pivot(rows: pd.DataFrame, values: str = "speedup") -> pd.DataFrame:
     """Speed-ups with a row for each point and a column for each strategy, both sorted."""
-    wide = rows.pivot_table(index=POINT, columns="strategy", values=values, aggfunc="first", dropna=False)
+    # not DataFrame.pivot_table: without dropna it makes a row of every combination of the keys' values first
+    firsts = rows.groupby([*POINT, "strategy"], dropna=False)[values].first()
+    wide = firsts.unstack("strategy")  # noqa: PD010
     tried = rows.set_index(POINT).index.unique()
     wide = wide.reindex(index=tried).sort_index()
     names = sorted(rows["strategy"].unique(), key=strategy_key)
