@@ -43,7 +43,7 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_SYSTEM_CERTS = true
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce test test-data lint bench docs torch field boards lock clean distclean
+.PHONY: help env reproduce test test-data lint bench bench-compare docs torch field boards lock clean distclean
 # A half-made stamp would pass for a finished step.
 .DELETE_ON_ERROR:
 
@@ -51,6 +51,7 @@ help:
 	@echo 'make reproduce   run the whole evaluation: tables, figures, report, claims'
 	@echo 'make test        linters, types and all tests  (ARGS="-k name" is given to pytest)'
 	@echo 'make bench       time the benchmarks in tests/benchmarks'
+	@echo 'make bench-compare   the parts beside their committed times, or two revisions  (A=HEAD~1 B=HEAD)'
 	@echo 'make docs        build the documentation site in reports/docs'
 	@echo 'make lint        linters and types only'
 	@echo 'make torch       add PyTorch, with which some tests compare  (not locked; TORCH=... picks the version)'
@@ -80,6 +81,9 @@ test-data: $(VENV)/.stamp
 
 bench: env
 	@$(RUN) python -m pytest tests/benchmarks --benchmark-enable --benchmark-only --benchmark-autosave $(ARGS)
+
+bench-compare: env
+	@$(RUN) python tests/benchmarks/compare.py $(A) $(B) $(ARGS)
 
 # The documentation as a site; the same pages are readable as they are in docs/.
 docs: env
