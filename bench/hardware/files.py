@@ -11,7 +11,9 @@ from bench.files import shown
 from bench.hardware.cables import torus_shape
 from bench.hardware.extends import read_whole
 from bench.hardware.profile import TOPOLOGIES, Cluster, LinkProfile, Profile
+from bench.hardware.variants import vary_profile
 from bench.installed import yaml_files
+from bench.variants import split_reference
 
 HW_PROFILES = Path(__file__).resolve().parents[2] / "hw_profiles"
 
@@ -61,9 +63,13 @@ def _profile_files(folder: Path) -> dict[str, Path]:
 def load_profile(name_or_path: str, *, folder: Path = HW_PROFILES) -> Profile:
     """The profile called so in ``folder``, or the one in a YAML file (a path ending in .yaml or .yml).
 
-    A file with ``extends`` is completed from the profile that it names. Raises UserError: unknown
-    name (with the nearest ones), or all that is wrong in the file or those that it extends.
+    A file with ``extends`` is completed from the profile that it names. Behind a question mark
+    numbers are replaced (`bench.hardware.variants`). Raises UserError: unknown name (with the
+    nearest ones), or all that is wrong in the file or those that it extends.
     """
+    if "?" in name_or_path:
+        name, changes = split_reference(name_or_path)
+        return vary_profile(load_profile(name, folder=folder), name_or_path, changes)
     if name_or_path.endswith((".yaml", ".yml")):
         return read_whole(Path(name_or_path), lambda name: profile_file(name, folder)).profile()
     path = profile_file(name_or_path, folder)

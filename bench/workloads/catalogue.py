@@ -10,10 +10,12 @@ from pathlib import Path
 from bench.errors import UserError, unknown_name
 from bench.files import parse_yaml, read_text, shown
 from bench.installed import yaml_files
+from bench.variants import split_reference
 from bench.workloads.build import build_workloads, single_layer
 from bench.workloads.check import check_workload
 from bench.workloads.model import Cell, Workload
 from bench.workloads.schema import WorkloadFile
+from bench.workloads.variants import vary_workload
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 """The repository's workload files."""
@@ -53,10 +55,14 @@ def load_workload(name_or_path: str, *, models: Path = MODELS) -> Workload:
     ``file.yaml:name``; a single layer spelled out (``lstm-1024-b1-t25``, ``gru-...``,
     ``rnn-...`` with tanh: input as wide as hidden, both products counted; ``gemv-...`` is a
     square matrix times a vector each step); an ONNX file, with the sizes that it leaves open
-    behind a colon (``model.onnx``, ``model.onnx:steps=25,batch=1``).
+    behind a colon (``model.onnx``, ``model.onnx:steps=25,batch=1``); any of these at other sizes,
+    behind a question mark (`bench.workloads.variants`).
 
     Raises UserError: nothing of this name (with near names), or a wrong file.
     """
+    if "?" in name_or_path:
+        name, sizes = split_reference(name_or_path)
+        return vary_workload(load_workload(name, models=models), name_or_path, sizes)
     model = _ONNX.fullmatch(name_or_path)
     if model:
         from bench.workloads.onnx_import.importer import load_onnx  # the onnx package is slow to import
