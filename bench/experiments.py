@@ -227,10 +227,10 @@ def expand(experiment: Experiment, problems: dict[str, None] | None = None) -> I
     one is raised as UserError.
     """
     found: dict[str, None] = {} if problems is None else problems
-    workloads = _workloads(experiment.workloads, found)
+    workloads = expand_workloads(experiment.workloads, found)
     clusters = _clusters(experiment, found)
-    choices = _choices(experiment.partitioners, found)
-    baseline = _choices([experiment.baseline], found)
+    choices = expand_choices(experiment.partitioners, found)
+    baseline = expand_choices([experiment.baseline], found)
     if found:
         if problems is None:
             raise UserError("\n".join(found))
@@ -267,7 +267,7 @@ def canonical(parameters: Mapping[str, Scalar]) -> str:
 
 def accuracy_workloads(accuracy: Accuracy, problems: dict[str, None] | None = None) -> list[str]:
     """Names of the workloads that the table of accuracies compares; mistakes go into ``problems``."""
-    return _workloads(accuracy.workloads, {} if problems is None else problems)
+    return expand_workloads(accuracy.workloads, {} if problems is None else problems)
 
 
 def _check_boards(config: Config) -> list[str]:
@@ -294,7 +294,8 @@ def _check_accuracy(accuracy: Accuracy | None) -> list[str]:
     return list(problems)
 
 
-def _workloads(patterns: list[str], problems: dict[str, None]) -> list[str]:
+def expand_workloads(patterns: list[str], problems: dict[str, None]) -> list[str]:
+    """Names of workloads, globs over the catalogue spelled out; mistakes go into ``problems``."""
     names: dict[str, None] = {}
     for wanted in patterns:
         for name in _matching(wanted, problems):
@@ -328,7 +329,7 @@ def _clusters(experiment: Experiment, problems: dict[str, None]) -> list[Cluster
     return clusters
 
 
-def _choices(wanted: list[str | PartitionerChoice], problems: dict[str, None]) -> list[tuple[str, str]]:
+def expand_choices(wanted: list[str | PartitionerChoice], problems: dict[str, None]) -> list[tuple[str, str]]:
     """(reference, parameters as JSON) of every choice, globs and sweeps replaced by what they stand for."""
     choices: dict[tuple[str, str], None] = {}
     for item in wanted:

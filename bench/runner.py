@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from time import monotonic
+from typing import Any
 
 from bench.experiments import Limits, Point
 from bench.isolation.answer import Answer
@@ -41,14 +42,14 @@ def run_points(
     and what the plans of a search take is written beside their log. Raises RuntimeError if a worker
     does not start at all.
     """
-    worker: _Worker | None = None
+    worker: Worker | None = None
     try:
         for point in points:
             answer = plugins.ask(point) if plugins else None
             if answer and answer.failed:
                 yield point, failure(answer.status, answer.termination, answer.reason)
                 continue
-            worker = worker or _Worker(limits)
+            worker = worker or Worker(limits)
             row, usable = worker.run(evaluate, point, answer)
             if plugins and answer and len(answer.plans) > 1 and usable:
                 progress, usable = worker.run(search_progress, point, answer)
@@ -62,7 +63,7 @@ def run_points(
             worker.stop()
 
 
-class _Worker:
+class Worker:
     """A process and the pipe to it."""
 
     def __init__(self, limits: Limits) -> None:
@@ -84,8 +85,8 @@ class _Worker:
             self.stop()
             raise RuntimeError(f"a worker process did not start (exit code {self._process.exitcode})")
 
-    def run(self, evaluate: Evaluate, point: Point, answer: Answer | None) -> tuple[Row, bool]:
-        """The point's outcome, and whether the worker can take another point."""
+    def run(self, evaluate: Evaluate, point: Any, answer: Answer | None = None) -> tuple[Row, bool]:
+        """The outcome of a point, or whatever ``evaluate`` takes; whether the worker can take more."""
         status, stage = "error", "planning"  # until the partitioner has answered
         if answer:
             status, stage = "ok", "reading the plan"

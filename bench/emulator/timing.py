@@ -161,14 +161,30 @@ def time_program(
     overlay = cluster.profile.overlay
     cycles = count_cycles(program, overlay)
     free = cycles if devices == 1 else count_cycles(without_links(program), overlay)
+    timing = describe_run(cycles, free, cluster, macs, steps, weight_bytes, fits, devices)
+    return replace(timing, units=unit_times(program, overlay))
+
+
+def describe_run(
+    cycles: int,
+    free: int,
+    cluster: Cluster,
+    macs: int,
+    steps: int,
+    weight_bytes: int,
+    fits: bool,
+    devices: int,
+) -> Timing:
+    """The Timing of a run of ``cycles``, without its units; ``free``: its cycles if links took no time."""
+    profile = cluster.profile
     return Timing(
         cycles=cycles,
-        latency_s=cycles / (cluster.profile.clock_mhz * 1e6),
+        latency_s=cycles / (profile.clock_mhz * 1e6),
         cycles_per_step=cycles / steps,
-        utilization=macs / (cycles * cluster.fpgas * overlay.macs_per_cycle),
+        utilization=macs / (cycles * cluster.fpgas * profile.overlay.macs_per_cycle),
         communication_share=1.0 - free / cycles,
         devices_used=devices,
         weight_bytes_per_device=weight_bytes,
         fits_on_chip=fits,
-        units=unit_times(program, overlay),
+        units=(),
     )

@@ -19,13 +19,18 @@ def plan(workload: Workload, cluster: Cluster, *, software_pipelining: bool = Fa
     allows (`layer_degree`); the rest of the devices split rows. All devices are used. Among
     the divisions left, the fastest by emulation, which counts the collectives, is taken.
     """
-    most = layer_degree(workload)
-    degrees = [d for d in range(1, min(most, cluster.fpgas) + 1) if cluster.fpgas % d == 0]
-    tried = [d for d in degrees if cluster.fpgas // d <= LARGEST_ROW_DEGREE] or degrees[-1:]
-    plans = [_divide(workload, cluster.fpgas, d, software_pipelining) for d in tried]
+    plans = candidates(workload, cluster, software_pipelining=software_pipelining)
     if len(plans) == 1:
         return plans[0]
     return min(plans, key=lambda candidate: emulated_cycles(workload, cluster, candidate))
+
+
+def candidates(workload: Workload, cluster: Cluster, *, software_pipelining: bool = False) -> list[Plan]:
+    """The plans of which `plan` takes the fastest, of equals the first; a sweep times them all at once."""
+    most = layer_degree(workload)
+    degrees = [d for d in range(1, min(most, cluster.fpgas) + 1) if cluster.fpgas % d == 0]
+    tried = [d for d in degrees if cluster.fpgas // d <= LARGEST_ROW_DEGREE] or degrees[-1:]
+    return [_divide(workload, cluster.fpgas, d, software_pipelining) for d in tried]
 
 
 def layer_degree(workload: Workload) -> int:
