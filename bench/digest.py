@@ -57,10 +57,13 @@ def accuracy_digest(config: Config) -> str:
 
 
 @cache
-def source_digest(partitioner: str) -> str:
-    """A hash over the modules, plans and other files that a partitioner's results depend on."""
+def source_digest(partitioner: str, more: tuple[str, ...] = ()) -> str:
+    """A hash over the modules, plans and other files that a partitioner's results depend on.
+
+    ``more``: modules of the package that run besides.
+    """
     source = find_source(partitioner)
-    roots = (*ROOTS, *(PLUGIN_ROOTS if source.isolated else ()))
+    roots = (*ROOTS, *more, *(PLUGIN_ROOTS if source.isolated else ()))
     code = [path for path in source.files if path.suffix == ".py"]
     others = [path.resolve() for path in source.files if path.suffix != ".py"]
     return _content_hash([*sources([*(PACKAGE / root for root in roots), *code]), *others])
@@ -96,6 +99,12 @@ def report_digest() -> str:
 def baselines_digest() -> str:
     """A hash over the modules that time CPUs and GPUs."""
     return _content_hash(sources(PACKAGE.joinpath("baselines").glob("*.py")))
+
+
+@cache
+def sweep_report_digest() -> str:
+    """A hash over the modules that make a sweep's tables."""
+    return _content_hash(sources([PACKAGE / "sweeps/tables.py"]))
 
 
 @cache
