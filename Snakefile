@@ -41,16 +41,24 @@ from bench.digest import (
     report_digest,
     shard_digest,
     site_digest,
+    sweep_report_digest,
 )
 from bench.errors import UserError
 from bench.experiments import load_config, make_shards, notebooks
 from bench.progress import follow, hush
+from bench.sweeps.expand import load_sweep
+from bench.sweeps.shards import make_shards as make_sweep_shards
+from bench.sweeps.shards import shard_digests
 
 # relative, so that a run within the repository names its files as they are called there
 SUITE = Path(os.path.relpath(workflow.basedir))
 GIVEN = [os.path.relpath(path) for path in workflow.configfiles]
-CONFIG = config.get("config", GIVEN[-1] if GIVEN else "config/default.yaml")
+SWEEP = config.get("sweep")
+# A sweep has no use for a configuration: the smallest one is read.
+DEFAULT = SUITE / "config/smoke.yaml" if SWEEP else "config/default.yaml"
+CONFIG = config.get("config", GIVEN[-1] if GIVEN else str(DEFAULT))
 OUT = config.get("out", "reports")
+CACHE = config.get("cache", ".sweep-cache")
 # Times of CPUs and GPUs: those that are stored, unless this machine's are asked for.
 BASELINES = config.get("baselines", "stored")
 
@@ -61,14 +69,18 @@ try:
     SETTINGS = load_config(Path(CONFIG))
     NOTEBOOKS = notebooks(SETTINGS, SUITE)
     SHARDS = {shard.name: shard for shard in make_shards(SETTINGS)}
+    SWEPT = load_sweep(Path(SWEEP)) if SWEEP else None
+    JOBS = {job.name: job for job in (make_sweep_shards(SWEPT) if SWEPT else ())}
 except UserError as error:
     raise WorkflowError(f"error: {error}")
 
+JOB_DIGESTS = shard_digests(SWEPT, tuple(JOBS.values())) if SWEPT else {}
+SWEEP_OUT = f"{OUT}/sweep/{SWEPT.name}" if SWEPT else f"{OUT}/sweep/none"
 DIGESTS = {name: shard_digest(shard, SETTINGS) for name, shard in SHARDS.items()}
 
 
 wildcard_constraints:
-    shard="|".join(SHARDS),
+    shard="|".join([*SHARDS, *JOBS]),
     notebook="|".join(NOTEBOOKS) or "none",
 
 
@@ -91,21 +103,30 @@ onstart:
                 (job.rule.name, job.wildcards.get("shard", ""))
                 for job in workflow.dag.needrun_jobs()
             ],
-            {name: len(shard.points) for name, shard in SHARDS.items()},
-            Path(OUT) / "logs/evaluate",
+            (
+                {name: job.count for name, job in JOBS.items()}
+                or {name: len(shard.points) for name, shard in SHARDS.items()}
+            ),
+            Path(OUT) / (f"logs/sweep/{SWEPT.name}" if SWEPT else "logs/evaluate"),
         )
 
 
 onsuccess:
     if FOLLOWED:
         workflow.follower.stop()
-    shell("python -m bench summary {OUT:q}")
+    if SWEPT:
+        shell(
+            "python -m bench sweep summary {SWEEP_OUT:q} --logs {OUT:q}/logs/sweep/{SWEPT.name:q}"
+        )
+    else:
+        shell("python -m bench summary {OUT:q}")
 
 
 onerror:
     if FOLLOWED:
         workflow.follower.stop()
-    shell("python -m bench summary {OUT:q} || true")
+    if not SWEPT:
+        shell("python -m bench summary {OUT:q} || true")
 
 
 rule:
@@ -329,3 +350,51 @@ rule check:
         "environment.yml"
     shell:
         "python -m bench pipeline check {input.claims:q} 2> {log:q}"
+
+
+# snakemake sweep --config sweep=config/sweep.yaml out=reports cache=FOLDER     (docs/sweeps.md)
+def swept(wildcards):
+    if not SWEPT:
+        raise WorkflowError(
+            "error: name a sweep file: snakemake sweep --config sweep=config/sweep.yaml"
+        )
+    return f"{SWEEP_OUT}/tables"
+
+
+rule sweep:
+    input:
+        swept,
+
+
+rule sweep_shard:
+    output:
+        f"{SWEEP_OUT}/points/{{shard}}.parquet",
+    log:
+        f"{OUT}/logs/sweep/{SWEPT.name if SWEPT else 'none'}/{{shard}}.log",
+    conda:
+        "environment.yml"
+    params:
+        sweep=SWEEP,
+        cache=CACHE,
+        digest=lambda wildcards: JOB_DIGESTS[wildcards.shard],
+    shell:
+        "python -m bench sweep evaluate {params.sweep:q} {wildcards.shard} {output:q}"
+        " --cache {params.cache:q} 2> {log:q}"
+
+
+rule sweep_tables:
+    input:
+        expand(rules.sweep_shard.output, shard=JOBS),
+    output:
+        directory(f"{SWEEP_OUT}/tables"),
+    log:
+        f"{OUT}/logs/sweep/tables.log",
+    conda:
+        "environment.yml"
+    params:
+        sweep=SWEEP,
+        folder=SWEEP_OUT,
+        digest=sweep_report_digest(),
+    shell:
+        "python -m bench sweep tables {params.folder:q} --out {output:q} --sweep {params.sweep:q}"
+        " > {log:q} 2>&1"

@@ -19,11 +19,13 @@ from typing import TextIO
 
 STAGES = {
     "evaluate": "evaluating",
+    "sweep_shard": "evaluating",
     "collect": "joining results",
     "accuracy": "comparing number formats",
     "boards": "measuring on boards",
     "baselines": "timing this machine",
     "tables": "writing tables",
+    "sweep_tables": "writing tables",
     "figures": "drawing figures",
     "claims": "checking claims",
     "provenance": "noting provenance",
@@ -35,8 +37,8 @@ STAGES = {
 TARGET = "reproduce-all"
 """The rule that has nothing to do."""
 
-EVALUATE = "evaluate"
-"""The rule whose jobs are shards of points."""
+EVALUATE = ("evaluate", "sweep_shard")
+"""The rules whose jobs are shards of points."""
 
 NOISE = re.compile(
     r"Building DAG|Using shell|Provided cores|Rules claiming|Select jobs|Execute \d|host: |Job stats|"
@@ -75,7 +77,7 @@ class Progress:
         self.done = 0
 
     def start(self, job: int, rule: str, shard: str = "") -> None:
-        """A job begins; ``shard``: of the rule `EVALUATE`."""
+        """A job begins; ``shard``: of a rule in `EVALUATE`."""
         self.running[job] = rule, shard
 
     def finish(self, job: int) -> None:
@@ -97,7 +99,7 @@ class Progress:
     @property
     def points_done(self) -> int:
         """Points of finished shards, and what the logs of the others say."""
-        shards = [shard for rule, shard in self.running.values() if rule == EVALUATE]
+        shards = [shard for rule, shard in self.running.values() if rule in EVALUATE]
         return self.done + sum(min(self._logged(shard), self.points.get(shard, 0)) for shard in shards)
 
     def _logged(self, shard: str) -> int:
@@ -117,7 +119,7 @@ class Progress:
         if not rule:
             return ""
         name = STAGES.get(rule, rule)
-        if rule != EVALUATE:
+        if rule not in EVALUATE:
             total = self.jobs.get(rule, 1)
             return f"{name}: {self.finished[rule]} of {total}" if total > 1 else name
         done, total = self.points_done, sum(self.points.values())
@@ -198,9 +200,9 @@ class Follower(logging.Handler):
             self._width = len(line)
         else:
             said = line
-            if self.progress.stage == EVALUATE:
+            if self.progress.stage in EVALUATE:
                 total = max(sum(self.progress.points.values()), 1)
-                said = f"{EVALUATE} {self.progress.points_done * TENTH // total}"
+                said = f"{self.progress.stage} {self.progress.points_done * TENTH // total}"
             if said in self._said:
                 return
             self._said.add(said)
@@ -237,7 +239,7 @@ def follow(
     ``points``: of every shard of the configuration. ``logs``: the folder of the shards' logs.
     """
     will_run = list(jobs)
-    wanted = {shard: points[shard] for rule, shard in will_run if rule == EVALUATE and shard in points}
+    wanted = {shard: points[shard] for rule, shard in will_run if rule in EVALUATE and shard in points}
     progress = Progress(Counter(rule for rule, _ in will_run), wanted, logs)
     follower = Follower(progress, sys.stderr)
     logger.handlers.insert(0, follower)  # before the one that prints errors, to clear the line first
