@@ -84,7 +84,8 @@ def keep(folder: Path, results: Mapping[Address, Row], say: Say) -> None:
         content = encode(pa.Table.from_pylist(rows, schema=SEGMENT_SCHEMA))
         path = folder / partition / f"{hashlib.sha256(content).hexdigest()}.parquet"
         try:
-            if not path.exists() or path.stat().st_size != len(content):
+            # one of this name with other bytes is damaged
+            if not path.exists() or path.read_bytes() != content:
                 write_whole(content, path)
         except OSError as error:
             say(f"cache: {path} cannot be written ({error.strerror}); its {len(rows)} points are not kept")
