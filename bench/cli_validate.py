@@ -24,6 +24,7 @@ KINDS: dict[str, frozenset[str]] = {
     "profile": frozenset(
         {"extends", "overlay", "clock", "links", "memory", "elements", "device", "status", "board_power"}
     ),
+    "sweep": frozenset({"axes", "zip", "when", "check_numbers_up_to_fpgas", "shard_seconds"}),
     "workload": frozenset({"layers", "workloads", "family", "modes", "sets", "assumptions"}),
 }
 """Keys that tell the kinds of file apart; the kind with the most of them in a file is meant."""
@@ -108,6 +109,12 @@ def _check_profile(path: Path) -> str | None:
     return "; ".join(remarks(load_profile(str(path)))) or None
 
 
+def _check_sweep(path: Path) -> str:
+    from bench.sweeps.expand import load_sweep
+
+    return f"{load_sweep(path).count:,} points"
+
+
 def _check_workload(path: Path) -> None:
     from bench.workloads.catalogue import workloads_in_file
 
@@ -125,5 +132,6 @@ _CHECKS: dict[str, Callable[[Path], str | None]] = {
     "configuration": _check_config,
     "plan": _check_plan,
     "profile": _check_profile,
+    "sweep": _check_sweep,
     "workload": _check_workload,
 }

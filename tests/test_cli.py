@@ -238,7 +238,7 @@ def test_numerics_of_files_that_do_not_fit(
 
 def test_validate_shipped_files(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file of the project is valid, and recognised as what it is."""
-    kinds = {"models": "workload", "hw_profiles": "profile", "config": "configuration"}
+    kinds = {"models": "workload", "hw_profiles": "profile", "config": "(?:configuration|sweep)"}
     for folder, kind in kinds.items():
         files = [str(path) for path in sorted((ROOT / folder).glob("*.yaml"))]
         code, out, err = bench(capsys, monkeypatch, "validate", *files)
