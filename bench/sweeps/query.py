@@ -39,6 +39,8 @@ def open_results(folder: Path, memory_mib: int = MEMORY_MIB) -> Iterator[duckdb.
         connection.execute(f"SET memory_limit = '{memory_mib}MiB'")
         connection.execute(f"SET temp_directory = '{_quoted(spill)}'")
         connection.execute("SET enable_progress_bar = false")
+        # sums of several threads differ in their last bits from one run to the next
+        connection.execute("SET threads = 1")
         listed = ", ".join(f"'{_quoted(str(file.resolve()))}'" for file in files)
         for view, query in definitions(f"[{listed}]").items():
             connection.execute(f"CREATE VIEW {view} AS {query}")

@@ -25,6 +25,7 @@ def definitions(files: str) -> dict[str, str]:
     """View -> its query; ``files``: a glob over Parquet files, or their list as SQL."""
     names = ", ".join(f"'{name}'" for name in CONVENTIONAL)
     setup = ", ".join(SETUP)
+    rank = "latency_s, partitioner <> 'single', partitioner, parameters"
     return {
         "points": f"SELECT * FROM read_parquet({files})",
         "solved": "SELECT * FROM points WHERE status = 'ok' AND termination = 'none'",
@@ -52,8 +53,8 @@ def definitions(files: str) -> dict[str, str]:
             " FROM speedups GROUP BY ALL ORDER BY topology, fpgas, partitioner, parameters"
         ),
         "best": (
-            f"SELECT {setup}, arg_min(partitioner, (latency_s, partitioner, parameters)) AS partitioner,"
-            " arg_min(parameters, (latency_s, partitioner, parameters)) AS parameters,"
+            f"SELECT {setup}, arg_min(partitioner, ({rank})) AS partitioner,"
+            f" arg_min(parameters, ({rank})) AS parameters,"
             " min(latency_s) AS latency_s, max(over_single) AS over_single,"
             f" max(over_conventional) AS over_conventional FROM speedups GROUP BY {setup}"
         ),
