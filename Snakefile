@@ -46,14 +46,13 @@ from bench.digest import (
 from bench.errors import UserError
 from bench.experiments import load_config, make_shards, notebooks
 from bench.progress import follow, hush
-from bench.sweeps.expand import load_sweep
-from bench.sweeps.shards import make_shards as make_sweep_shards
-from bench.sweeps.shards import shard_digests
 
 # relative, so that a run within the repository names its files as they are called there
 SUITE = Path(os.path.relpath(workflow.basedir))
 GIVEN = [os.path.relpath(path) for path in workflow.configfiles]
 SWEEP = config.get("sweep")
+if SWEEP:
+    from bench.sweeps.jobs import read_sweep
 # A sweep has no use for a configuration: the smallest one is read.
 DEFAULT = SUITE / "config/smoke.yaml" if SWEEP else "config/default.yaml"
 CONFIG = config.get("config", GIVEN[-1] if GIVEN else str(DEFAULT))
@@ -69,12 +68,11 @@ try:
     SETTINGS = load_config(Path(CONFIG))
     NOTEBOOKS = notebooks(SETTINGS, SUITE)
     SHARDS = {shard.name: shard for shard in make_shards(SETTINGS)}
-    SWEPT = load_sweep(Path(SWEEP)) if SWEEP else None
-    JOBS = {job.name: job for job in (make_sweep_shards(SWEPT) if SWEPT else ())}
+    SWEPT = read_sweep(Path(SWEEP)) if SWEEP else None
 except UserError as error:
     raise WorkflowError(f"error: {error}")
 
-JOB_DIGESTS = shard_digests(SWEPT, tuple(JOBS.values())) if SWEPT else {}
+JOBS = SWEPT.jobs if SWEPT else {}
 SWEEP_OUT = f"{OUT}/sweep/{SWEPT.name}" if SWEPT else f"{OUT}/sweep/none"
 DIGESTS = {name: shard_digest(shard, SETTINGS) for name, shard in SHARDS.items()}
 
@@ -103,10 +101,10 @@ onstart:
                 (job.rule.name, job.wildcards.get("shard", ""))
                 for job in workflow.dag.needrun_jobs()
             ],
-            (
-                {name: job.count for name, job in JOBS.items()}
-                or {name: len(shard.points) for name, shard in SHARDS.items()}
-            ),
+            {
+                **{name: len(shard.points) for name, shard in SHARDS.items()},
+                **{name: job.points for name, job in JOBS.items()},
+            },
             Path(OUT) / (f"logs/sweep/{SWEPT.name}" if SWEPT else "logs/evaluate"),
         )
 
@@ -376,7 +374,7 @@ rule sweep_shard:
     params:
         sweep=SWEEP,
         cache=CACHE,
-        digest=lambda wildcards: JOB_DIGESTS[wildcards.shard],
+        digest=lambda wildcards: JOBS[wildcards.shard].digest,
     shell:
         "python -m bench sweep evaluate {params.sweep:q} {wildcards.shard} {output:q}"
         " --cache {params.cache:q} 2> {log:q}"
@@ -394,7 +392,7 @@ rule sweep_tables:
     params:
         sweep=SWEEP,
         folder=SWEEP_OUT,
-        digest=sweep_report_digest(),
+        digest=sweep_report_digest() if SWEPT else "",
     shell:
         "python -m bench sweep tables {params.folder:q} --out {output:q} --sweep {params.sweep:q}"
         " > {log:q} 2>&1"

@@ -1,0 +1,36 @@
+"""What the Snakefile needs to know of a sweep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.sweeps.expand import load_sweep
+from bench.sweeps.shards import make_shards, shard_digests
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job: its points, its processor time in seconds, about, and a hash over what its rows depend on."""
+
+    points: int
+    seconds: float
+    digest: str
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A sweep's name, and its jobs by name."""
+
+    name: str
+    jobs: dict[str, Job]
+
+
+def read_sweep(path: Path) -> Swept:
+    """The jobs of a sweep file; UserError for a mistake in it."""
+    sweep = load_sweep(path)
+    shards = make_shards(sweep)
+    digests = shard_digests(sweep, shards)
+    return Swept(
+        sweep.name, {shard.name: Job(shard.count, shard.seconds, digests[shard.name]) for shard in shards}
+    )
