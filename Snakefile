@@ -364,13 +364,18 @@ rule sweep:
         swept,
 
 
+# A job whose node dies is tried once more; what it had put into the cache is not computed again.
 rule sweep_shard:
     output:
         f"{SWEEP_OUT}/points/{{shard}}.parquet",
     log:
         f"{OUT}/logs/sweep/{SWEPT.name if SWEPT else 'none'}/{{shard}}.log",
+    retries: 1
     conda:
         "environment.yml"
+    resources:
+        mem_mb=2000,
+        runtime=lambda wildcards: JOBS[wildcards.shard].minutes,
     params:
         sweep=SWEEP,
         cache=CACHE,

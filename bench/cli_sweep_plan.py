@@ -22,10 +22,12 @@ def show_plan(file: Path, cache: Path, *, as_json: bool) -> None:
     shards = make_shards(sweep)
     known, left_s = 0, 0.0
     for shard in shards:
-        addresses = addresses_of([point for unit in shard.units for point in unit_points(unit)], sweep)
-        there = look_up_keys(cache, addresses, _say)
+        there = 0
+        if cache.is_dir():  # without one, millions of points are counted at once
+            points = [point for unit in shard.units for point in unit_points(unit)]
+            there = look_up_keys(cache, addresses_of(points, sweep), _say)
         known += there
-        left_s += START_S + shard.seconds * (1 - there / len(addresses))
+        left_s += START_S + shard.seconds * (1 - there / shard.count)
     value = {
         "points": sweep.count,
         "jobs": len(shards),

@@ -51,6 +51,9 @@ INNER = (
 
 REQUIRED = ("workload", "profile", "fpgas", "partitioner")
 
+MOST_TRIED = 50
+"""Values of an axis that are all tried when a file is read."""
+
 WORKLOAD_AXES = tuple(f"workload.{size}" for size in SIZES)
 
 
@@ -231,11 +234,19 @@ def _check_values(axes: Mapping[str, tuple[Any, ...]], problems: dict[str, None]
             try:
                 name = _link(profile, topology, link).name
                 for axis, values in axes.items():
-                    for value in values if axis.startswith("profile.") else ():
+                    for value in _telling(values) if axis.startswith("profile.") else ():
                         path = axis.removeprefix("profile.").replace("link.", f"links.{name}.", 1)
                         read_profile(_profile_reference(profile, ((path, value),)))
             except UserError as error:
                 problems[str(error)] = None
+
+
+def _telling(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Of many numbers those that are wrong if any is: the least, the greatest, and one with a fraction."""
+    if len(values) <= MOST_TRIED or not all(type(value) in (int, float) for value in values):
+        return values
+    broken = [value for value in values if value != int(value)][:1]
+    return (min(values), max(values), *broken)
 
 
 def _blocks(form: SweepFile, axes: Mapping[str, tuple[Any, ...]]) -> tuple[Block, ...]:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 from bench.sweeps.expand import load_sweep
 from bench.sweeps.shards import make_shards, shard_digests
 
+SAFE = 10
+"""Times the estimate of a job that it may take: estimates are rough, and machines differ."""
+
+LEAST_MINUTES = 10
+"""On top of that."""
+
 
 @dataclass(frozen=True)
 class Job:
-    """A job: its points, its processor time in seconds, about, and a hash over what its rows depend on."""
+    """A job: its points, the minutes after which it may be stopped, a hash over what its rows depend on."""
 
     points: int
-    seconds: float
+    minutes: int
     digest: str
 
 
@@ -32,5 +39,9 @@ def read_sweep(path: Path) -> Swept:
     shards = make_shards(sweep)
     digests = shard_digests(sweep, shards)
     return Swept(
-        sweep.name, {shard.name: Job(shard.count, shard.seconds, digests[shard.name]) for shard in shards}
+        sweep.name,
+        {
+            shard.name: Job(shard.count, LEAST_MINUTES + ceil(SAFE * shard.seconds / 60), digests[shard.name])
+            for shard in shards
+        },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 
 from bench.errors import UserError
 from bench.experiments import Limits, Point
@@ -24,8 +25,8 @@ from bench.sweeps.worker import run_groups
 Progress = Callable[[int, int, int], None]
 """Called with points done, points in all and points without a result so far."""
 
-KEPT_EVERY = 20_000
-"""Computed points after which they are put into the cache, so that a job that is killed loses no more."""
+KEPT_EVERY_S = 60.0
+"""Seconds after which what was computed is put into the cache, so that a job that is killed loses no more."""
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,17 @@ def evaluate_shard(
     missing = [(at, point) for at, point in enumerate(points) if addresses[at] not in found]
     known = len(points) - len(missing)
     fresh: dict[Address, Row] = {}
-    done, failed = known, 0
+    done, failed, kept = known, 0, monotonic()
     progress(done, len(points), failed)
     for at, row in _compute(missing, sweep, output, say):
         found[addresses[at]] = fresh[addresses[at]] = row
         done += 1
         failed += row["latency_s"] is None
         progress(done, len(points), failed)
-        if cache and len(fresh) >= KEPT_EVERY:
+        if cache and monotonic() - kept > KEPT_EVERY_S:
             keep(cache, fresh, say)
             fresh.clear()
+            kept = monotonic()
     if cache:
         keep(cache, fresh, say)
     table = rows_table(points, addresses, [found[one] for one in addresses], sweep.columns)

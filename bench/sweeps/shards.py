@@ -1,5 +1,7 @@
 """The jobs of a sweep: consecutive units, so many that starting a job costs little beside them.
 
+A unit that would take much longer than the others is cut in pieces.
+
 A job depends on the sweep file alone, not on what a cache holds, so every process that reads the
 file finds the same jobs.
 """
@@ -7,7 +9,9 @@ file finds the same jobs.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from bench.digest import tools
 from bench.errors import unknown_name
@@ -43,14 +47,28 @@ def make_shards(sweep: Sweep) -> tuple[Shard, ...]:
             found.append(Shard(f"{len(found):05d}", tuple(members), seconds))
         members, seconds = [], 0.0
 
-    for unit in units(sweep):
-        needed = unit_seconds(unit, sweep.form.check_numbers_up_to_fpgas)
-        if seconds + needed / 2 > sweep.form.shard_seconds:
+    most, check = sweep.form.shard_seconds, sweep.form.check_numbers_up_to_fpgas
+    for unit, needed in chain.from_iterable(_pieces(whole, 2 * most, check) for whole in units(sweep)):
+        if seconds + needed / 2 > most:
             close()
         members.append(unit)
         seconds += needed
     close()
     return tuple(found)
+
+
+def _pieces(unit: Unit, most_s: float, check: int) -> Iterator[tuple[Unit, float]]:
+    """A unit in pieces of so many seconds at most, with what they take; their points are in its order."""
+    seconds = unit_seconds(unit, check)
+    parts = [at for at, (_, rows) in enumerate(unit.inner) if len(rows) > 1]
+    if seconds <= most_s or not parts:
+        yield unit, seconds
+        return
+    axes, rows = unit.inner[parts[0]]
+    middle = (len(rows) + 1) // 2
+    for half in (rows[:middle], rows[middle:]):
+        inner = (*unit.inner[: parts[0]], (axes, half), *unit.inner[parts[0] + 1 :])
+        yield from _pieces(replace(unit, inner=inner), most_s, check)
 
 
 def find_shard(sweep: Sweep, name: str) -> Shard:
