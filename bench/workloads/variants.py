@@ -63,5 +63,5 @@ def _scaled(layer: Layer, wider: Fraction, longer: Fraction) -> Layer:
 
 def _whole(value: Fraction, what: str) -> int:
     if value.denominator != 1:
-        raise UserError(f"{what} would be {float(value):g}; choose a size that keeps the widths whole")
+        raise UserError(f"{what} would be {float(value):g}; choose one that keeps it whole")
     return int(value)
