@@ -6,7 +6,6 @@ collecting turns all of them into one Parquet file and checks that no row is mis
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +28,7 @@ from bench.isolation.client import Plugins
 from bench.partitioners.sources import find_source
 from bench.rows import LOGS, Row, request_columns
 from bench.runner import run_points
+from bench.sealed import read_sealed, write_sealed
 
 Progress = Callable[[int, int, int], None]
 """Called with points done, points in all and points without a result so far."""
@@ -66,7 +66,7 @@ def evaluate_shard(config: Config, shard: Shard, output: Path, progress: Progres
         {**request_columns(name, point, digest, config.limits), **outcomes[point]}
         for name, point in shard.entries
     )
-    write_lines(rows, output)
+    write_sealed(rows, output)
 
 
 def collect(config: Path, files: Iterable[Path], output: Path) -> None:
@@ -76,7 +76,7 @@ def collect(config: Path, files: Iterable[Path], output: Path) -> None:
     """
     from bench.results.store import write_results  # pandas takes a second to import
 
-    rows = [row for file in files for row in read_lines(file)]
+    rows = [row for file in files for row in read_sealed(file)]
     wanted = {(name, p.point_id) for shard in make_shards(read_config(config)) for name, p in shard.entries}
     found = {(row["experiment"], row["point_id"]) for row in rows}
     if wanted != found:
@@ -103,29 +103,11 @@ def write_accuracy(config: Config, output: Path, progress: Progress) -> None:
         for row in accuracy(read_workload(name), wanted.formats, wanted.seed, wanted.steps):
             rows.append({key: _finite(value) for key, value in row.items()} | {"workload": name})
         progress(done, len(names), 0)
-    write_lines(rows, output)
+    write_sealed(rows, output)
 
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def write_lines(rows: Iterable[Row], path: Path) -> None:
-    """Write rows as JSON lines; the file appears by rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(
-        "".join(json.dumps(row, sort_keys=True, allow_nan=False) + "\n" for row in rows), encoding="utf-8"
-    )
-    partial.replace(path)
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of one shard; UserError if the file is damaged."""
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable shard ({error}); remove it and run again") from None
 
 
 @contextmanager

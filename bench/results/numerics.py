@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bench.errors import UserError
+from bench.sealed import read_sealed
 
 PLANNED = ("none", "wrong numbers", "crash")
 """Terminations of valid plans that fit: their numbers are to be checked. A crash may be the check's."""
@@ -50,11 +50,11 @@ def by_experiment(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_accuracy(path: Path) -> pd.DataFrame:
-    """Rows of `bench.numerics.accuracy` as a table, rounded to what does not depend on the machine."""
-    try:
-        table = pd.read_json(path, lines=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable accuracy file ({error}); remove it and run again") from None
+    """Rows of `bench.numerics.accuracy` as a table, rounded to what does not depend on the machine.
+
+    UserError if the file is damaged.
+    """
+    table = pd.DataFrame(read_sealed(path))
     errors = ["max_abs_error", "max_abs_error_any_layer"]
     table["snr_db"] = table["snr_db"].astype(float).round(1)
     for name in errors:

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,19 +18,10 @@ from pathlib import Path
 
 import pytest
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "smoke"
+from bench.sealed import read_sealed
+from tests.pipeline.copies import copy_project
 
-COPIED = (
-    "Snakefile",
-    "environment.yml",
-    "bench",
-    "config",
-    "examples",
-    "hw_profiles",
-    "models",
-    "profiles",
-    "notebooks",
-)
+GOLDEN = Path(__file__).parents[1] / "golden" / "smoke"
 
 TABLES = ("summary_vs_single.csv", "summary_vs_conventional.csv", "numerics.csv", "failures.csv")
 
@@ -45,13 +34,7 @@ SMOKE = ("--config", "config=config/smoke.yaml", "out=out")
 @pytest.fixture
 def copy(root: Path, tmp_path: Path) -> Path:
     """A copy of what the pipeline needs, so that tests may edit it."""
-    for name in COPIED:
-        if (root / name).is_dir():
-            shutil.copytree(root / name, tmp_path / name)
-        else:
-            shutil.copy2(root / name, tmp_path / name)
-    for name in ("baselines", "published", "expected", "templates"):
-        shutil.copytree(root / "reports" / name, tmp_path / "reports" / name)
+    copy_project(root, tmp_path)
     return tmp_path
 
 
@@ -161,7 +144,7 @@ def test_smoke_configuration(copy: Path) -> None:
     shard = snakemake(copy, "out/shards/smoke--mine.jsonl", *SMOKE)
     assert shard.returncode == 0, shard.stdout
     assert all(path.stat().st_mtime_ns == written for path, written in kept.items())
-    rows = [json.loads(line) for line in (copy / "out/shards/smoke--mine.jsonl").read_text().splitlines()]
+    rows = read_sealed(copy / "out/shards/smoke--mine.jsonl")
     assert len(rows) == 9
     assert all((row["status"], row["partitioner_version"]) == ("ok", "7") for row in rows)
     assert all((copy / "out" / row["log"]).exists() for row in rows)

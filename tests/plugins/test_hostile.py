@@ -12,7 +12,8 @@ from bench.experiments import Config, load_config, make_shards
 from bench.isolation.client import Plugins
 from bench.rows import Row
 from bench.runner import run_points
-from bench.shards import evaluate_shard, read_lines
+from bench.sealed import read_sealed
+from bench.shards import evaluate_shard
 from tests.plugins.leftovers import VARIABLE, marked
 
 HOSTILE = Path(__file__).parent / "hostile"
@@ -166,7 +167,7 @@ def test_others_rows_are_the_same_bytes(tmp_path: Path, monkeypatch: pytest.Monk
     assert crowded.keys() == {"all--row-wise", *(f"all--{name}" for name in TEN)}
     assert crowded["all--row-wise"] == alone["all--row-wise"]
     for name in TEN:
-        rows = read_lines(tmp_path / "crowded" / "shards" / f"all--{name}.jsonl")
+        rows = read_sealed(tmp_path / "crowded" / "shards" / f"all--{name}.jsonl")
         (row,) = [one for one in rows if one["partitioner"] == name]
         assert (row["status"], row["termination"]) == ENDINGS[name][:2], row["reason"]
         assert row["reason"].startswith(ENDINGS[name][2])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from bench.results.measures import FullSize, NumbersRight
 from bench.results.numerics import by_experiment, read_accuracy
 from bench.results.speedups import speedups, summary
 from bench.results.tables import failures
+from bench.sealed import write_sealed
 from bench.site.build import write_site
 from bench.site.parts import Sources
 
@@ -94,7 +94,7 @@ def accuracy(tmp_path: Path) -> Path:
     """A file as the pipeline writes it."""
     path = tmp_path / "accuracy.jsonl"
     rows = [row | {"steps": 8, "max_abs_error_any_layer": row["max_abs_error"]} for row in ACCURACY]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    write_sealed(rows, path)
     return path
 
 
@@ -105,7 +105,7 @@ def test_accuracy_is_rounded(accuracy: Path, tmp_path: Path) -> None:
     assert table["max_abs_error"].tolist()[0] == 0.012
     assert table.loc[1, ["snr_db", "max_abs_error"]].isna().all()
     (tmp_path / "cut.jsonl").write_text('{"workload": "a", ', encoding="utf-8")
-    with pytest.raises(UserError, match=r"cut\.jsonl: not a readable accuracy file"):
+    with pytest.raises(UserError, match=r"cut\.jsonl: cut short"):
         read_accuracy(tmp_path / "cut.jsonl")
 
 
