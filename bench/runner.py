@@ -2,7 +2,7 @@
 
 One warm worker evaluates point after point. When a point takes too long, too much
 memory, or the process with it, the worker is replaced and the point gets a row that says
-so. Workers never import pandas, and their numeric libraries use one thread. Built-in
+so; one that was killed from outside has a second attempt first. Workers never import pandas, and their numeric libraries use one thread. Built-in
 partitioners plan in the worker too; others in a process of their own (`bench.isolation`),
 and the worker reads what they hand in.
 """
@@ -51,6 +51,11 @@ def run_points(
                 continue
             worker = worker or Worker(limits)
             row, usable = worker.run(evaluate, point, answer)
+            if not usable and worker.was_killed():
+                # the machine's fault, perhaps; the second time it is the point's
+                worker.stop()
+                worker = _Worker(limits)
+                row, usable = worker.run(evaluate, point, answer)
             if plugins and answer and len(answer.plans) > 1 and usable:
                 progress, usable = worker.run(search_progress, point, answer)
                 plugins.write_progress(point, answer, progress.get("cycles"))
@@ -112,6 +117,10 @@ class Worker:
         self._pipe.close()
         self._process.kill()
         self._process.join()
+
+    def was_killed(self) -> bool:
+        """Whether the process was ended from outside: by the system, or by a person."""
+        return self._process.exitcode in (-signal.SIGKILL, -signal.SIGTERM)
 
     def _last_words(self) -> str:
         self._process.join(5)

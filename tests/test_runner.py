@@ -34,6 +34,10 @@ def evaluate(point, reached):
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "memory":
         bytearray(2**40)
+    if what.startswith("kill-once:"):
+        if not os.path.exists(what[10:]):
+            open(what[10:], "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
     return {"latency_s": 1.0, "pid": os.getpid(), "pandas": "pandas" in __import__("sys").modules}
 """
 
@@ -87,6 +91,12 @@ def test_misbehaviour_is_a_row(
     assert (bad["status"], bad["termination"], bad["reason"]) == (status, termination, reason)
     assert bad["latency_s"] is None
     assert good["latency_s"] == 1.0
+
+
+def test_killed_worker_is_replaced_once(fake: ModuleType, tmp_path: Path) -> None:
+    """A worker that something else has killed takes no row with it; a point that is killed again has one."""
+    (row,) = outcomes(fake.evaluate, f"kill-once:{tmp_path / 'mark'}")
+    assert row["latency_s"] == 1.0
 
 
 def test_worker_that_cannot_start() -> None:
