@@ -22,7 +22,11 @@ FIELD   := mtkahypar ortools pymetis absl-py immutabledict
 OPENCL  := pyopencl==2026.1.4 pytools siphash24
 INTEL   := intel-opencl-fpga-emu-rt==2025.0.5 intel-opencl-rt==2025.0.5 intel-cmplr-lib-rt==2025.0.5 \
            'intel-cmplr-lic-rt==2025.*' 'tbb==2022.*' tcmlib
-LOCKS   := requirements.lock bootstrap.lock field.lock boards.lock
+# Snakemake's way to Slurm, and to Kubernetes with an object store; versions that were tested are in the locks.
+SLURM   := snakemake-executor-plugin-slurm==2.8.0 snakemake-executor-plugin-slurm-jobstep
+KUBE    := snakemake-executor-plugin-kubernetes kubernetes==32.0.1 cryptography google-auth durationpy oauthlib pyasn1 \
+           pyasn1-modules requests-oauthlib snakemake-storage-plugin-s3 boto3 botocore jmespath s3transfer
+LOCKS   := requirements.lock bootstrap.lock field.lock boards.lock slurm.lock kubernetes.lock
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 # Tools start each other by name (snakemake starts `bench` and `papermill`): .venv comes first.
 RUN     := PATH="$(CURDIR)/$(BIN):$$PATH"
@@ -43,7 +47,8 @@ export UV_PYTHON_DOWNLOADS = never
 export UV_SYSTEM_CERTS = true
 
 .DEFAULT_GOAL := help
-.PHONY: help env reproduce test test-data lint bench bench-compare docs torch field boards lock clean distclean
+.PHONY: help env reproduce test test-data lint bench bench-compare docs torch field boards slurm kubernetes lock \
+        clean distclean
 # A half-made stamp would pass for a finished step.
 .DELETE_ON_ERROR:
 
@@ -59,6 +64,7 @@ help:
 	@echo 'make field       METIS, Mt-KaHyPar and OR-Tools, for the baselines in examples/; make env tries it too'
 	@echo 'make boards      pyopencl and Intel'"'"'s emulated FPGAs, for `bench boards` (about 1 GB);'
 	@echo '                 make test tries it too, but for `make test BOARDS=no`'
+	@echo 'make slurm       add what --profile profiles/slurm needs;  make kubernetes: profiles/kubernetes'
 	@echo 'make lock        write the locks again  (ARGS=--upgrade takes newer versions)'
 	@echo 'make clean       remove what runs write;  make distclean: and .venv'
 
@@ -139,6 +145,10 @@ $(VENV)/.boards: $(VENV)/.stamp boards.lock
 	@$(BIN)/python -m pip install -qq --no-deps --require-hashes --only-binary :all: -r boards.lock
 	@touch $@
 
+# For clusters alone; they change nothing that is in requirements.lock.
+slurm kubernetes: $(VENV)/.stamp
+	@$(BIN)/python -m pip install -qq --no-deps --require-hashes --only-binary :all: -r $@.lock
+
 # The locks are replaced only when all are complete and hold no address of an index.
 lock: $(VENV)/.bootstrap
 	@for f in $(LOCKS); do cp $$f $(VENV)/$$f; done
@@ -147,6 +157,8 @@ lock: $(VENV)/.bootstrap
 	@printf '%s\n' $(FIELD) | $(COMPILE) $(ARGS) --no-deps -o $(VENV)/field.lock -
 	@{ printf '%s\n' $(OPENCL); printf "%s; platform_machine == 'x86_64'\n" $(INTEL); } | \
 	  $(COMPILE) $(ARGS) --no-deps -o $(VENV)/boards.lock -
+	@printf '%s\n' $(SLURM) | $(COMPILE) $(ARGS) --no-deps -o $(VENV)/slurm.lock -
+	@printf '%s\n' $(KUBE) | $(COMPILE) $(ARGS) --no-deps --constraint requirements.lock -o $(VENV)/kubernetes.lock -
 	@! grep -nE '://|--(extra-)?index|find-links' $(addprefix $(VENV)/,$(LOCKS))
 	@for f in $(LOCKS); do cmp -s $(VENV)/$$f $$f || { cp $(VENV)/$$f $$f; echo "$$f changed"; }; done
 

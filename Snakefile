@@ -45,6 +45,7 @@ from bench.digest import (
 )
 from bench.errors import UserError
 from bench.experiments import load_config, make_shards, notebooks
+from bench.leftovers import register_run, remove_damaged, say_if_full
 from bench.progress import follow, hush
 
 # relative, so that a run within the repository names its files as they are called there
@@ -74,7 +75,24 @@ except UserError as error:
 
 JOBS = SWEPT.jobs if SWEPT else {}
 SWEEP_OUT = f"{OUT}/sweep/{SWEPT.name}" if SWEPT else f"{OUT}/sweep/none"
+
+# A run that was killed must not be in the way of the next one.
+if workflow.is_main_process and not workflow.output_settings.dryrun:
+    written = [*Path(OUT).glob("shards/*.jsonl"), Path(OUT) / "accuracy.jsonl"]
+    for line in [*register_run(), *remove_damaged(written)]:
+        print(line, file=sys.stderr)
+
 DIGESTS = {name: shard_digest(shard, SETTINGS) for name, shard in SHARDS.items()}
+
+
+def minutes(points, attempt):
+    """When a cluster may end a job: after an hour an attempt, or all its points at their limit if that is less."""
+    return min(60 * attempt, 5 + int(points * SETTINGS.limits.seconds_per_point / 60))
+
+
+# A verdict on the claims is no work for a cluster, and no fault that another attempt mends.
+localrules:
+    check,
 
 
 wildcard_constraints:
@@ -123,6 +141,8 @@ onsuccess:
 onerror:
     if FOLLOWED:
         workflow.follower.stop()
+    for line in say_if_full(Path(OUT)):
+        print(line, file=sys.stderr)
     if not SWEPT:
         shell("python -m bench summary {OUT:q} || true")
 
@@ -137,14 +157,22 @@ rule:
 
 
 # The longest first, so that no core is left with nothing to do beside the last one.
+# Retries and resources count where a machine, not the suite, ends a job; what a cluster is asked for is in
+# docs/clusters.md, beside what was measured. The profiles ask for the same of all other jobs.
 rule evaluate:
     output:
         f"{OUT}/shards/{{shard}}.jsonl",
     log:
         f"{OUT}/logs/evaluate/{{shard}}.log",
     priority: lambda wildcards: SHARDS[wildcards.shard].cost
+    retries: 2
     conda:
         "environment.yml"
+    resources:
+        mem_mb=lambda wildcards, attempt: 2000 * attempt,
+        runtime=lambda wildcards, attempt: minutes(
+            len(SHARDS[wildcards.shard].points), attempt
+        ),
     params:
         config=CONFIG,
         digest=lambda wildcards: DIGESTS[wildcards.shard],
@@ -154,7 +182,7 @@ rule evaluate:
 
 rule collect:
     input:
-        expand(rules.evaluate.output, shard=SHARDS),
+        expand(f"{OUT}/shards/{{shard}}.jsonl", shard=SHARDS),
     output:
         f"{OUT}/results/results.parquet",
     log:
@@ -315,7 +343,7 @@ rule site:
     input:
         rules.provenance.output,
         rules.tables.output,
-        expand(rules.figures.output, notebook=NOTEBOOKS),
+        expand(f"{OUT}/notebooks/{{notebook}}.ipynb", notebook=NOTEBOOKS),
         rules.claims.output if SETTINGS.claims else [],
         results=rules.collect.output,
         templates=sorted(
@@ -344,6 +372,7 @@ rule check:
         touch(f"{OUT}/claims.checked"),
     log:
         f"{OUT}/logs/check.log",
+    retries: 0
     conda:
         "environment.yml"
     shell:

@@ -319,11 +319,12 @@ def measure(config: Path, output: Path) -> None:
     """Run points on boards, as the section `boards` of a configuration says."""
     from bench.boards.rows import measured_rows
     from bench.experiments import load_config
-    from bench.shards import show_progress, write_lines
+    from bench.sealed import write_sealed
+    from bench.shards import show_progress
 
     with show_progress("boards") as progress:
         rows = measured_rows(load_config(config), progress)
-    write_lines(rows, output)
+    write_sealed(rows, output)
 
 
 @pipeline.command(epilog="Example: bench pipeline check reports/claims.csv")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,13 +16,14 @@ from bench.sealed import find_damage
 
 LOCKS = Path(".snakemake/locks")
 RUNS = Path(".snakemake/runs")
+LEAST_FREE_BYTES = 64 * 1024
 
 
 def register_run() -> list[str]:
     """Write down that this process runs here; remove the locks of runs that were killed on this machine.
 
-    Returns a line on each thing removed. Runs of other machines that share the folder cannot be seen: where one
-    is written down, locks stay, and Snakemake says how to remove them.
+    Returns a line on each thing removed. Whether runs of other machines that share the folder are alive
+    cannot be seen: where one is written down, locks stay, and Snakemake says how to remove them.
     """
     said = []
     locks = list(LOCKS.glob("*.lock"))
@@ -47,6 +49,14 @@ def remove_damaged(shards: Iterable[Path]) -> list[str]:
             path.unlink()
             said.append(f"{path}: {damage}; it is computed again")
     return said
+
+
+def say_if_full(folder: Path) -> list[str]:
+    """A line if the file system of ``folder`` has no room: the jobs' own messages may be lost with it."""
+    free = shutil.disk_usage(folder).free if folder.exists() else LEAST_FREE_BYTES
+    if free >= LEAST_FREE_BYTES:
+        return []
+    return [f"{folder}: No space left on device; make room and run again: what is finished is kept"]
 
 
 def _runs() -> list[Path]:

@@ -20,7 +20,7 @@ from rattler import MatchSpec
 from bench.boards.intel_emulator import PACKAGE, SIBLINGS
 
 EXTRAS = ["field", "boards"]
-LOCKS = ["requirements.lock", "bootstrap.lock", "field.lock", "boards.lock"]
+LOCKS = ["requirements.lock", "bootstrap.lock", "field.lock", "boards.lock", "slurm.lock", "kubernetes.lock"]
 FIXED = ["jupyter", "numpy", "pandas", "pytest-benchmark", "snakemake"]
 # `==` to the end of the line is the version and, after a semicolon, its environment marker.
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)(?P<rest>[^\\]*)")

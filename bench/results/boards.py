@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 
 from bench.boards.platforms import Kind
-from bench.errors import UserError
 from bench.results.frames import strategy_name
 from bench.results.output import write_table
+from bench.sealed import read_sealed
 
 TITLE = "Measured on boards"
 
@@ -75,23 +75,15 @@ def measured(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
     return frame[COLUMNS]
 
 
-def read_measured(path: Path) -> list[dict[str, object]]:
-    """Rows of `bench pipeline measure`; UserError if the file is damaged."""
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable file of measured rows ({error}); remove it") from None
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line: write the table if anything was measured; returns 0."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.results.boards", description="Write the table of measured points."
     )
-    parser.add_argument("--measured", type=Path, required=True, help="JSON lines of `bench pipeline measure`")
+    parser.add_argument("--measured", type=Path, required=True, help="file of `bench pipeline measure`")
     parser.add_argument("--out", type=Path, required=True, help="folder of tables")
     arguments = parser.parse_args(argv)
-    if rows := read_measured(arguments.measured):
+    if rows := read_sealed(arguments.measured):
         write_table(measured(rows), arguments.out / "boards", title=TITLE, note=NOTE)
     return 0
 
