@@ -37,7 +37,7 @@ NODE = "LOOPBACK_NODE"
 """In the environment of every slurmd and step: its node."""
 START_LIMIT_S = 30.0
 NODE_TIMEOUT_S = 6
-"""A node that has not answered for so long is down, and its jobs are started again elsewhere."""
+"""A node that has not answered for so long is down, and its jobs have failed."""
 PR_SET_PDEATHSIG = 1
 
 CONFIGURATION = """\
@@ -47,7 +47,7 @@ SlurmctldPort={port}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={state}/munge.sock,cred_expire=5
+AuthInfo=socket={state}/munge.sock
 CommunicationParameters=NoInAddrAny,NoCtldInAddrAny
 StateSaveLocation={state}/ctld
 SlurmdSpoolDir={state}/spool.%n
