@@ -67,7 +67,11 @@ def run(
 
 def tables(drill: Drill, folder: Path, out: str) -> dict[str, bytes]:
     """Every table's bytes, by name."""
-    found = {path.name: path.read_bytes() for path in (folder / out).glob(drill.tables) if path.is_file()}
+    found = {
+        path.name: path.read_bytes()
+        for path in (folder / out).glob(drill.tables)
+        if path.is_file() and path.name[0] != "."
+    }
     assert found
     return found
 

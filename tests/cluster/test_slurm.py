@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,13 @@ THROUGH_SLURM = (
 )
 
 
+@pytest.fixture
+def state() -> Iterator[Path]:
+    """A folder for a Slurm with a short path: below it are sockets, whose names may have 107 characters."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "loopback-slurm"
+
+
 def nothing_is_left(state: Path) -> bool:
     """Whether no link and no process remains of the Slurm in ``state``."""
     return not (ETC / "slurm.conf").is_symlink() and not belonging(MARK, str(state), state)
@@ -41,10 +50,10 @@ def busy(slurm: Slurm, node: str) -> bool:
     return bool(slurm.running_on(node))
 
 
-def test_same_tables_as_locally(local: Path, tmp_path: Path) -> None:
+def test_same_tables_as_locally(local: Path, state: Path) -> None:
     """Two nodes share the shards, each with a board for its job; every table has the local run's bytes."""
     run(SMOKE, local, "smoke")
-    with loopback(tmp_path / "loopback-slurm") as slurm:
+    with loopback(state) as slurm:
         run(SMOKE, local, "via", *THROUGH_SLURM, environment=slurm.environment())
         jobs = slurm.ask("squeue", "-h", "-t", "all", "-o", "%T %N %b")
     assert {line.split()[0] for line in jobs.splitlines()} == {"COMPLETED"}, jobs
@@ -54,9 +63,9 @@ def test_same_tables_as_locally(local: Path, tmp_path: Path) -> None:
     assert nothing_is_left(slurm.state)
 
 
-def test_nodes_that_die_and_fall_silent(local: Path, tmp_path: Path) -> None:
+def test_nodes_that_die_and_fall_silent(local: Path, state: Path) -> None:
     """One node loses power and one its network, midway: both jobs start again elsewhere, same tables."""
-    with loopback(tmp_path / "loopback-slurm", nodes=3) as slurm:
+    with loopback(state, nodes=3) as slurm:
         process = start(SMALL, local, "torn", *THROUGH_SLURM, environment=slurm.environment())
         wait_until(lambda: busy(slurm, "node1") or busy(slurm, "node2"), process)
         wait_until(lambda: pieces(SMALL, local, "torn"), process)
