@@ -2,9 +2,10 @@
 
 One warm worker evaluates point after point. When a point takes too long, too much
 memory, or the process with it, the worker is replaced and the point gets a row that says
-so; one that was killed from outside has a second attempt first. Workers never import pandas, and their numeric libraries use one thread. Built-in
-partitioners plan in the worker too; others in a process of their own (`bench.isolation`),
-and the worker reads what they hand in.
+so; a worker that was killed from outside is replaced once without. Workers never import
+pandas, and their numeric libraries use one thread. Built-in partitioners plan in the worker
+too; others in a process of their own (`bench.isolation`), and the worker reads what they
+hand in.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ SEAL = "sha256"
 def write_sealed(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
     """Write rows and their seal; the file appears by rename, whole or not at all.
 
-    Two processes that write the same file, as after a node was given up that still runs, do not meet: each has
-    a name of its own until then. UserError if it cannot be written.
+    Two processes that write the same file, as when a node was given up that still runs, do not meet: each
+    has a name of its own until then. UserError if it cannot be written.
     """
     body = "".join(json.dumps(row, sort_keys=True, allow_nan=False) + "\n" for row in rows).encode()
     partial = path.with_name(f"{path.name}.{os.uname().nodename}-{os.getpid()}.partial")
