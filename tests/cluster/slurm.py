@@ -245,7 +245,7 @@ def _daemon(
     libc = ctypes.CDLL(None)
 
     def die_with_parent() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # also where it is stopped
         if os.getppid() != parent:
             os._exit(1)
 
