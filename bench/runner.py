@@ -55,7 +55,7 @@ def run_points(
             if not usable and worker.was_killed():
                 # the machine's fault, perhaps; the second time it is the point's
                 worker.stop()
-                worker = _Worker(limits)
+                worker = Worker(limits)
                 row, usable = worker.run(evaluate, point, answer)
             if plugins and answer and len(answer.plans) > 1 and usable:
                 progress, usable = worker.run(search_progress, point, answer)
