@@ -14,6 +14,7 @@ What goes wrong is ``{"error": ..., "termination": ...}``; then it ends.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -37,6 +38,9 @@ def main() -> int:
     """Answer requests until standard input ends; 1 after an error."""
     end_with_parent()
     folder = Path.cwd()
+    # answers have a stream of their own: drivers print to what they take for standard output
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
     devices: list[Loaded] = []
     for line in sys.stdin:
         try:
@@ -47,7 +51,7 @@ def main() -> int:
             memory = any(sign in str(error) for sign in MEMORY_SIGNS)
             termination = "out of memory" if memory or isinstance(error, MemoryError) else "crash"
             answer = {"error": describe(error), "termination": termination}
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(answer), file=answers, flush=True)
         if "error" in answer:
             return 1
     return 0

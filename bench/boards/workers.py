@@ -35,10 +35,11 @@ class BoardFailed(Exception):
 class Workers:
     """One process a job, each in a folder of its own, in the order of the jobs."""
 
-    def __init__(self, names: Sequence[str], processes: Sequence[subprocess.Popen[str]], limit_s: float):
+    def __init__(self, names: Sequence[str], processes: Sequence[subprocess.Popen[bytes]], limit_s: float):
         self._names = names
         self._processes = processes
         self._limit_s = limit_s
+        self._heard = [b""] * len(processes)
 
     def ask(self, request: str) -> list[dict[str, Any]]:
         """Send all of them a request, and wait for all answers.
@@ -48,7 +49,7 @@ class Workers:
         for name, process in zip(self._names, self._processes, strict=True):
             assert process.stdin is not None
             try:
-                process.stdin.write(request + "\n")
+                process.stdin.write(f"{request}\n".encode())
                 process.stdin.flush()
             except OSError:
                 raise self._ended(name, process, request) from None
@@ -59,8 +60,8 @@ class Workers:
         answers: dict[int, dict[str, Any]] = {}
         while len(answers) < len(self._processes):
             before = len(answers)
-            for number, (name, process) in enumerate(zip(self._names, self._processes, strict=True)):
-                if number in answers or not (line := _line(process)):
+            for number, name in enumerate(self._names):
+                if number in answers or (line := self._line(number)) is None:
                     continue
                 answers[number] = json.loads(line)
                 if "error" in answers[number]:
@@ -72,8 +73,8 @@ class Workers:
     def _check(self, answers: Mapping[int, object], request: str, deadline: float) -> None:
         """Nobody has anything to say: look for one that has ended, and at the clock."""
         for number, (name, process) in enumerate(zip(self._names, self._processes, strict=True)):
-            if number not in answers and process.poll() is not None and not (line := _line(process)):
-                assert not line
+            ended = number not in answers and process.poll() is not None
+            if ended and b"\n" not in self._heard[number]:
                 raise self._ended(name, process, request)
         if time.monotonic() > deadline:
             silent = [name for number, name in enumerate(self._names) if number not in answers]
@@ -83,7 +84,19 @@ class Workers:
             )
         time.sleep(0.0005)
 
-    def _ended(self, name: str, process: subprocess.Popen[str], request: str) -> BoardFailed:
+    def _line(self, number: int) -> bytes | None:
+        """A worker's next line, if it has said all of it; read without waiting."""
+        stream = self._processes[number].stdout
+        assert stream is not None
+        with suppress(BlockingIOError):
+            self._heard[number] += os.read(stream.fileno(), 2**16)
+        line, end, rest = self._heard[number].partition(b"\n")
+        if not end:
+            return None
+        self._heard[number] = rest
+        return line
+
+    def _ended(self, name: str, process: subprocess.Popen[bytes], request: str) -> BoardFailed:
         code = process.wait()
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
         said = _last_line(Path(str(process.args[-1])) / ERRORS)  # type: ignore[index]  # a list, see below
@@ -95,7 +108,7 @@ def start_workers(
     jobs: Sequence[Job], folders: Sequence[Path], environments: Sequence[Mapping[str, str]], limit_s: float
 ) -> Iterator[Workers]:
     """A process for each job, in its folder, with its environment; all are killed at the end."""
-    processes: list[subprocess.Popen[str]] = []
+    processes: list[subprocess.Popen[bytes]] = []
     try:
         for job, folder, environment in zip(jobs, folders, environments, strict=True):
             write_job(job, folder)
@@ -107,7 +120,6 @@ def start_workers(
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=errors,
-                    text=True,
                 )
             assert process.stdout is not None
             os.set_blocking(process.stdout.fileno(), False)
@@ -132,12 +144,6 @@ def _path() -> str:
 def _close(pipe: Any) -> None:
     with suppress(OSError):  # what was still to be written has no reader any more
         pipe.close()
-
-
-def _line(process: subprocess.Popen[str]) -> str:
-    """What a worker has said, if it has said anything: an answer is one write of one line."""
-    assert process.stdout is not None
-    return process.stdout.readline() or ""
 
 
 def _last_line(path: Path) -> str:

@@ -57,9 +57,9 @@ double tangent(double x) { return 2.0 * sigmoid(2.0 * x) - 1.0; }
 double look_up(double x, __constant double *table) {
   const double place = (clamp(x, -8.0, 8.0) + 8.0) * (TABLE_INTERVALS / 16.0);
 #if defined(TABLE_ACTIVATION)
-  return table[(int)rint(place)];
+  return table[convert_int_rte(place)];
 #else
-  const int left = min((int)floor(place), TABLE_INTERVALS - 1);
+  const int left = min(convert_int_rtn(place), TABLE_INTERVALS - 1);
   return table[left] + (place - left) * (table[left + 1] - table[left]);
 #endif
 }
