@@ -15,7 +15,7 @@ from bench.boards.measure import TIMES, Effort, measure
 from bench.boards.platforms import Kind
 from bench.cli_given_plan import NoPlan, asked, plan_of
 from bench.cli_run import in_seconds
-from bench.errors import UserError, unknown_name
+from bench.errors import UserError
 from bench.evaluate import evaluate
 
 Given = tuple[
@@ -35,7 +35,7 @@ def run_plan(
 ) -> bool:
     """Measure the plan and print; whether its numbers are right."""
     if on not in list(Where):
-        raise unknown_name("backend", on, list(Where))
+        raise UserError(f"--on {on}: expected {', '.join(Where)}")
     boards = find_boards(Where(on), cables, bitstreams)
     if isinstance(boards, str):
         raise UserError(f"{boards}; `bench boards` lists what there is, --on takes another kind")

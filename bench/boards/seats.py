@@ -27,7 +27,7 @@ def take_seats(boards: Boards, images: Sequence[Image]) -> tuple[list[Seat], Map
         device = boards.devices[0]
         return [Seat(device.platform_index, device.index) for _ in images], None
     if len(boards.devices) < len(images):
-        raise Unsupported(f"{len(images)} boards are needed, and {len(boards.devices)} are here")
+        raise Unsupported(f"needs {len(images)} boards; this machine has {len(boards.devices)}")
     devices = boards.devices[: len(images)]
     peers = {image.device: image.peers for image in images}
     cabled = cabled_channels(boards.links, devices, peers) if boards.links else None
