@@ -78,7 +78,7 @@ SWEEP_OUT = f"{OUT}/sweep/{SWEPT.name}" if SWEPT else f"{OUT}/sweep/none"
 
 # A run that was killed must not be in the way of the next one.
 if workflow.is_main_process and not workflow.output_settings.dryrun:
-    written = [*Path(OUT).glob("shards/*.jsonl"), Path(OUT) / "accuracy.jsonl"]
+    written = [*Path(OUT).glob("shards/*.jsonl"), *Path(OUT).glob("*.jsonl")]
     for line in [*register_run(), *remove_damaged(written)]:
         print(line, file=sys.stderr)
 

@@ -41,7 +41,7 @@ app = typer.Typer(
 pipeline = typer.Typer(no_args_is_help=True, help="Steps that the Snakefile calls.")
 app.add_typer(pipeline, name="pipeline")
 app.command(epilog="Example: bench new partitioner mine")(new)
-app.command(epilog="Example: bench check mine/rows_if_large.py")(cli_check.check)
+app.command(epilog="Example: bench check mine.py")(cli_check.check)
 app.add_typer(cli_plan.plans, name="plan")
 app.add_typer(cli_boards.boards, name="boards")
 app.command(epilog="Example: bench baseline --engine onnxruntime --workload 'dac20/lstm-*' --threads 1")(

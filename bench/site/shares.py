@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.explanation.figures import Figures
 from bench.site.svg import drawing, element, text, titled
 
-WIDTH, LEFT, BAR, LINE = 920.0, 190.0, 22.0, 34.0
+WIDTH, LEFT, BAR, LINE, LEGEND = 920.0, 190.0, 22.0, 34.0, 230.0
 PARTS = ("work", "waiting", "links")
 WORDS = {
     "work": "busiest matrix unit at work",
@@ -30,9 +30,14 @@ def shares_drawing(plans: list[tuple[str, Figures]], bound_cycles: int) -> str:
             content.append(titled("rect", title, css=f"part {part}", x=left, y=top, width=width, height=BAR))
             left += width
         content.append(text(f"{figures.cycles:,}", left + 6, top + 16, css="note start"))
-    height = 20 + len(plans) * LINE
+    below = 20 + len(plans) * LINE
     x = LEFT + bound_cycles * scale
-    content.append(element("path", css="bound", d=f"M{x:.2f} 14V{height:.0f}"))
+    content.append(element("path", css="bound", d=f"M{x:.2f} 14V{below:.0f}"))
     content.append(text(f"bound {bound_cycles:,}", x + 4, 11, css="note start"))
+    for number, part in enumerate(PARTS):
+        left = LEFT + number * LEGEND
+        content.append(element("rect", css=f"part {part}", x=left, y=below + 4, width=12, height=12))
+        content.append(text(WORDS[part], left + 18, below + 14, css="note start"))
+    height = below + 22
     label = f"Cycles of {len(plans)} plans in parts, beside the bound of {bound_cycles:,}"
     return drawing(content, WIDTH, height, label, "plan shares")
