@@ -114,6 +114,31 @@ def run(
     raise typer.Exit(0 if done else 1)
 
 
+@boards.command(
+    epilog="Example: bench boards calibrate measured.jsonl --profile s10-gx2800-dac20 --out my-520n.yaml. "
+    "--free takes clock, link_latency, link_bandwidth, row_block_overhead, matrix_latency, "
+    "multifunction_latency and input_load"
+)
+def calibrate(
+    measured: Annotated[list[Path], typer.Argument(help="Files of `bench pipeline measure`.")],
+    out: Annotated[Path, typer.Option(help="The new profile, NAME.yaml.")],
+    profile: ProfileName = DEFAULT_PROFILE,
+    free: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Fit this; repeatable (default: clock and both of the link)."),
+    ] = None,
+    any_device: Annotated[
+        bool, typer.Option("--any-device", help="Take rows of what is no board too; the file says so.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fit the clock and the link of a profile to measured points, and write a new profile that extends it."""
+    from bench.cli_boards_calibrate import calibrate_profile
+
+    calibrate_profile(measured, profile, out, free or [], any_device=any_device, force=force, as_json=as_json)
+
+
 def build_bitstream(board: str, folder: Path, channels: str | None, number_format: str, hours: float) -> bool:
     """Write, compile if that can be done here, and print what there is now; whether nothing failed."""
     import shutil
