@@ -16,9 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bench.boards.platforms import Kind
 from bench.errors import UserError, describe
 from bench.evaluate import emulated_cycles
-from bench.experiments import Point, read_workload
+from bench.experiments import Point, read_profile, read_workload
 from bench.files import read_text, shown
-from bench.hardware.files import load_profile
 from bench.hardware.profile import Cluster, Profile
 from bench.plans.plan import Plan
 from bench.plans.validate import validate
@@ -155,7 +154,7 @@ def _why_not(row: MeasuredRow, profile: Profile, *, any_device: bool) -> str | N
     if row.status != "ok" or row.termination != "none" or row.latency_median_s is None:
         return "without a latency"
     try:
-        own = load_profile(row.profile)
+        own = read_profile(row.profile)
     except UserError:
         return f"of profile {row.profile}, which is not here"
     return None if own == profile else f"of profile {row.profile}"
