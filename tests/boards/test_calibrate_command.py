@@ -17,7 +17,7 @@ from bench.errors import UserError
 from bench.hardware.files import HW_PROFILES, load_profile
 from bench.hardware.profile import Profile
 from tests.boards.measurements import BASE, LINK, ONE, SEVERAL, measured_on, planned, row, write_rows
-from tests.docs.markdown import run
+from tests.docs.markdown import examples, read, run, shortened
 
 TRUTH = with_values(load_profile(BASE), free_parameters(DEFAULT, [LINK]), [240.0, 850.0, 0.2])
 
@@ -63,6 +63,18 @@ def test_the_file_that_is_written(tmp_path: Path, rows: list[dict[str, Any]]) ->
     assert profile.summary == f"{BASE} calibrated to 15 points measured on p520_max_sg280l"
     assert text.count("kind: fitted") == text.count("fitted_on:")
     assert str(tmp_path) not in text
+
+
+def test_the_page_shows_what_is_printed(
+    tmp_path: Path, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example of docs/boards.md, on measurements made as the page says."""
+    monkeypatch.chdir(tmp_path)
+    write_rows(Path("measured.jsonl"), rows)
+    shown = next(one for one in examples(read("docs/boards.md")) if "calibrate" in one.command)
+    code, printed = run(shown.command)
+    assert code == 0
+    assert shortened(printed, shown.output) == shown.output
 
 
 def test_what_is_printed(
