@@ -35,6 +35,12 @@ BEND = 2.0
 PROBES = (0.5, 0.2, 0.05, 0.02)
 """Relative distances over which derivatives are taken, one round of the search after another."""
 
+SLOWER = (1.0, 10.0, 100.0, 1000.0)
+"""By how much links are slowed for a start where no latency shows the profile's own."""
+
+NEARBY = 0.2
+"""The distance over which errors are judged, where the search has ended."""
+
 LEAST_EFFECT = 0.01
 """Part of a parameter's change that some latency must show, or the points do not determine it."""
 
@@ -69,9 +75,7 @@ class Calibration:
 def calibrate(profile: Profile, points: Sequence[Measured], frees: Sequence[Free]) -> Calibration:
     """The values of ``frees`` with which the emulator comes nearest to ``points``; the rest stays."""
     fit = _Fit(profile, points)
-    start = tuple(start_value(profile, free) for free in frees)
-    chosen = _determined(fit, tuple(frees), start)
-    found = _solve(fit, chosen, tuple(start[frees.index(free)] for free in chosen))
+    found = _solve(fit, *_start(fit, profile, tuple(frees)))
     while fewer := _without_loose(fit, found):
         found = fewer
     known = {free: (value, error) for free, value, error in zip(*found, strict=True)}
@@ -132,6 +136,17 @@ class _Fit:
 
 def _distance(free: Free, low: float, high: float, value: float) -> float:
     return (high - low) / unit(free, value) if free.whole else math.log(high / low)
+
+
+def _start(fit: _Fit, profile: Profile, frees: tuple[Free, ...]) -> tuple[tuple[Free, ...], Values]:
+    """Where the points determine most parameters, these parameters, and their values there."""
+    best: tuple[tuple[Free, ...], Values] = (), ()
+    for slower in SLOWER:
+        values = tuple(start_value(profile, free) * (slower if free.link else 1.0) for free in frees)
+        chosen = _determined(fit, frees, values)
+        if len(chosen) > len(best[0]):
+            best = chosen, tuple(values[frees.index(free)] for free in chosen)
+    return best
 
 
 def _determined(fit: _Fit, frees: tuple[Free, ...], values: Values) -> tuple[Free, ...]:
@@ -281,7 +296,7 @@ def _errors(fit: _Fit, frees: tuple[Free, ...], values: Values) -> tuple[Values,
     if spare < 1:
         return values, (None,) * len(frees)
     root = np.sqrt(fit.weights(frees, values))
-    slopes = fit.slopes(frees, values, PROBES[1])
+    slopes = fit.slopes(frees, values, NEARBY)
     hidden = [
         fit.effect(_apart(slopes, place, [other for other in range(len(frees)) if other != place]))
         < LEAST_EFFECT

@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 Cost = Callable[[Floats], float]
 """Of an offset; shape (parameters,)."""
 
-FIRST_STEP, LEAST_STEP, FARTHEST = 0.02, 1e-4, 0.1
+FIRST_STEP, LEAST_STEP, FARTHEST = 0.02, 1e-4, 1.0
 """Lengths of an offset: where a pattern search starts and ends, and how far a flat is followed."""
 
 SAME = 1e-9

@@ -43,6 +43,15 @@ def test_round_trip_from_afar() -> None:
         assert one.after == pytest.approx(value_of(truth, one.free), rel=0.01)
 
 
+def test_links_that_the_profile_has_far_too_fast() -> None:
+    """A link of 1 ns, which no latency shows, is found out where the boards' takes a microsecond."""
+    frees = free_parameters(DEFAULT, [LINK])
+    fast = with_values(PROFILE, frees, [275.0, 1.0, 0.001])
+    truth = with_values(PROFILE, frees, [240.0, 1000.0, 0.17])
+    for one in calibrate(fast, measured_on(truth, SEVERAL), frees).fitted:
+        assert one.after == pytest.approx(value_of(truth, one.free), rel=0.01)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_round_trip_of_cycles(seed: int) -> None:
     """Whole numbers of cycles come back as they were, with the clock and the link's latency."""
@@ -85,6 +94,28 @@ def test_points_on_one_fpga_say_nothing_of_links() -> None:
     assert [one.determined for one in found.fitted] == [True, False, False]
     assert found.profile.clock_mhz == pytest.approx(200.0, rel=1e-4)
     assert found.profile.links == PROFILE.links
+
+
+def test_what_lstms_alone_do_not_tell() -> None:
+    """Of latencies of two units in series the first one takes all, unless GRUs are among the points."""
+    frees = free_parameters(["matrix_latency", "multifunction_latency"], [LINK])
+    truth = with_values(PROFILE, frees, [31, 25])
+    alone = calibrate(PROFILE, measured_on(truth, ONE), frees)
+    assert [one.determined for one in alone.fitted] == [True, False]
+    grus = [(f"gru-{size}-b1-t5", "single", 1) for size in (512, 1024)]
+    both = calibrate(PROFILE, measured_on(truth, ONE + grus), frees)
+    assert [one.after for one in both.fitted] == [31, 25]
+
+
+def test_points_of_unsteady_runs_count_less() -> None:
+    """A point that is 20 % off moves the clock by less than a tenth as far if its runs spread by half."""
+    frees = free_parameters(["clock"], [LINK])
+    points = measured_on(PROFILE, ONE)
+    points[0] = replace(points[0], latency_s=points[0].latency_s * 1.2)
+    (steady,) = calibrate(PROFILE, points, frees).fitted
+    points[0] = replace(points[0], spread=0.5)
+    (unsteady,) = calibrate(PROFILE, points, frees).fitted
+    assert abs(unsteady.after - 275) < 0.1 * abs(steady.after - 275)
 
 
 def test_fewer_points_than_parameters() -> None:

@@ -127,7 +127,10 @@ def test_a_profile_file_is_extended_by_its_path(tmp_path: Path, monkeypatch: pyt
     )
     Path("out").mkdir()
     planned_points = [planned(*point, "base-of-ours.yaml") for point in ONE]
-    made = [row(point, latency_median_s=Retimed(point).latency_s(TRUTH)) for point in planned_points]
+    made = [
+        row(point, latency_median_s=Retimed(point).latency_s(TRUTH), latency_p99_s=None)
+        for point in planned_points
+    ]
     profile = fit([write_rows(Path("measured.jsonl"), made)], Path("out/fitted.yaml"), "base-of-ours.yaml")
     assert profile.extends == ("../base-of-ours.yaml", BASE)
     assert profile.clock_mhz == pytest.approx(240.0, rel=1e-5)
