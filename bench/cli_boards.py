@@ -115,12 +115,14 @@ def run(
 
 
 @boards.command(
-    epilog="Example: bench boards calibrate measured.jsonl --profile s10-gx2800-dac20 --out my-520n.yaml. "
+    epilog="Example: bench boards calibrate boards.jsonl --profile s10-gx2800-dac20 --out my-520n.yaml. "
     "--free takes clock, link_latency, link_bandwidth, row_block_overhead, matrix_latency, "
     "multifunction_latency and input_load"
 )
 def calibrate(
-    measured: Annotated[list[Path], typer.Argument(help="Files of `bench pipeline measure`.")],
+    measured: Annotated[
+        list[Path], typer.Argument(help="Measured rows: boards.jsonl of a run, one or several.")
+    ],
     out: Annotated[Path, typer.Option(help="The new profile, NAME.yaml.")],
     profile: ProfileName = DEFAULT_PROFILE,
     free: Annotated[

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,6 +22,7 @@ from bench.hardware.profile import Cluster, Profile
 from bench.plans.plan import Plan
 from bench.plans.validate import validate
 from bench.rows import make_plan
+from bench.sealed import find_damage
 from bench.workloads.model import Workload
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -92,8 +93,8 @@ class Measurements:
 def read_measurements(files: Sequence[Path], profile: Profile, *, any_device: bool) -> Measurements:
     """The rows of ``files`` that were measured with plans for ``profile``, on boards or else ``any_device``.
 
-    Raises UserError: a file is missing or has a line that is no such row (files are refused whole), no
-    row is usable, or the rows come from several kinds of devices.
+    Raises UserError: a file is missing, cut short or changed, or has a line that is no such row, no row is
+    usable, or the rows come from several kinds of devices.
     """
     rows = [(file, row) for file in dict.fromkeys(files) for row in _read(file)]
     left_out: Counter[str] = Counter()
@@ -122,27 +123,22 @@ def read_measurements(files: Sequence[Path], profile: Profile, *, any_device: bo
 
 
 def _read(file: Path) -> list[MeasuredRow]:
+    lines = read_text(file).splitlines()
+    if damage := find_damage(file):
+        raise UserError(
+            f"{shown(file)}: {damage}; expected a file that `bench pipeline measure` wrote, as it was written"
+        )
     rows = []
-    for number, line in enumerate(read_text(file).splitlines(), start=1):
-        if not line.strip():
-            continue
-        place = f"{shown(file)}: line {number}"
+    for number, line in enumerate(lines[:-1], start=1):
         try:
-            value: Any = json.loads(line)
-        except ValueError as error:
-            raise UserError(
-                f"{place}: no JSON ({error}); expected a row of `bench pipeline measure`"
-            ) from None
-        if not isinstance(value, dict):
-            raise UserError(f"{place}: got {line[:40]!r}; expected a row of `bench pipeline measure`")
-        try:
-            rows.append(MeasuredRow.model_validate(value))
+            rows.append(MeasuredRow.model_validate(json.loads(line)))
         except ValidationError as failure:
             first = failure.errors(include_url=False)[0]
             key = ".".join(map(str, first["loc"]))
             got = "" if first["type"] == "missing" else f", got {first['input']!r}"
             raise UserError(
-                f"{place}: {key}: {first['msg'].lower()}{got}; expected a row of `bench pipeline measure`"
+                f"{shown(file)}: line {number}: {key}: {first['msg'].lower()}{got}; expected a row of "
+                "`bench pipeline measure`"
             ) from None
     return rows
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,6 +16,7 @@ from bench.digest import source_digest
 from bench.experiments import Point, read_profile, read_workload
 from bench.hardware.profile import Profile
 from bench.rows import make_plan, request_columns
+from bench.sealed import write_sealed
 
 BASE = "s10-gx2800-dac20"
 LINK = "dac20-ring"
@@ -77,6 +77,6 @@ def row(point: Measured, **columns: Any) -> dict[str, Any]:
 
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
-    """As JSON lines."""
-    path.write_text("".join(json.dumps(one) + "\n" for one in rows), encoding="utf-8")
+    """As `bench pipeline measure` does."""
+    write_sealed(rows, path)
     return path

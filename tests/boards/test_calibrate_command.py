@@ -70,7 +70,7 @@ def test_the_page_shows_what_is_printed(
 ) -> None:
     """The example of docs/boards.md, on measurements made as the page says."""
     monkeypatch.chdir(tmp_path)
-    write_rows(Path("measured.jsonl"), rows)
+    write_rows(Path("boards.jsonl"), rows)
     shown = next(one for one in examples(read("docs/boards.md")) if "calibrate" in one.command)
     code, printed = run(shown.command)
     assert code == 0
@@ -164,26 +164,35 @@ def test_rows_of_one_kind_of_device_alone(tmp_path: Path, rows: list[dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("line", "message"),
+    ("change", "message"),
     [
-        ("{", "line 2: no JSON"),
-        ("[1]", r"line 2: got '\[1\]'; expected a row"),
-        ("{}", "line 2: point_id: field required; expected a row"),
+        (None, "line 2: point_id: field required; expected a row"),
         ({"fpgas": "2"}, "line 2: fpgas: input should be a valid integer, got '2'"),
         ({"device_kind": "FPGA"}, "line 2: device_kind: input should be 'board'"),
         ({"latency_median_s": -1.0}, "line 2: latency_median_s: input should be greater than 0, got -1.0"),
     ],
 )
 def test_a_broken_line_refuses_the_file(
-    line: str | dict[str, Any], message: str, tmp_path: Path, rows: list[dict[str, Any]]
+    change: dict[str, Any] | None, message: str, tmp_path: Path, rows: list[dict[str, Any]]
 ) -> None:
     """The message names file, line, key and value; nothing is written."""
-    source = tmp_path / "measured.jsonl"
-    broken = line if isinstance(line, str) else json.dumps(rows[0] | line)
-    source.write_text(json.dumps(rows[0]) + "\n" + broken + "\n", encoding="utf-8")
+    broken = {} if change is None else rows[0] | change
+    source = write_rows(tmp_path / "measured.jsonl", [rows[0], broken])
     with pytest.raises(UserError, match=r"measured\.jsonl: " + message):
         fit([source], tmp_path / "mine.yaml")
     assert [path.name for path in tmp_path.iterdir()] == ["measured.jsonl"]
+
+
+def test_a_file_that_is_not_whole(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    """Cut short or changed by hand, it is refused: points that are missing would not be missed."""
+    source = write_rows(tmp_path / "measured.jsonl", rows)
+    whole = source.read_text(encoding="utf-8")
+    source.write_text(whole[: len(whole) // 2], encoding="utf-8")
+    with pytest.raises(UserError, match=r"measured\.jsonl: cut short: .* as it was written"):
+        fit([source], tmp_path / "mine.yaml")
+    source.write_text(whole.replace("gate-wise", "row-wise"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"measured\.jsonl: changed since it was written"):
+        fit([source], tmp_path / "mine.yaml")
 
 
 @pytest.mark.parametrize(
