@@ -425,8 +425,7 @@ rule sweep_tables:
         "environment.yml"
     params:
         sweep=SWEEP,
-        folder=SWEEP_OUT,
         digest=sweep_report_digest() if SWEPT else "",
     shell:
-        "python -m bench sweep tables {params.folder:q} --out {output:q} --sweep {params.sweep:q}"
+        "python -m bench sweep tables $(dirname {output:q}) --out {output:q} --sweep {params.sweep:q}"
         " > {log:q} 2>&1"
