@@ -41,6 +41,8 @@ class MeasuredRow(BaseModel):
     link_latency_ns: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     fpgas: Annotated[int, Field(gt=0)]
     partitioner: str
+    reference: str | None = None
+    """What the point named: a partitioner's name, file or folder of plans."""
     parameters: str
     device_kind: Kind = Field(strict=False)
     status: str
@@ -166,7 +168,7 @@ def _planned(file: Path, row: MeasuredRow) -> Measured | str:
         row.link,
         float(row.link_latency_ns),
         row.fpgas,
-        row.partitioner,
+        row.reference or row.partitioner,
         row.parameters,
     )
     if point.point_id != row.point_id:

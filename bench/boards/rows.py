@@ -43,7 +43,12 @@ def measured_rows(config: Config, progress: Progress) -> list[Row]:
 def _row(config: Config, experiment: str, point: Point, boards: Boards, effort: Effort) -> Row:
     emulated, plan, timing = explain_point(point)
     request = request_columns(experiment, point, source_digest(point.partitioner), config.limits)
-    row = {**request, "backend": str(boards.kind), "emulated_latency_s": emulated["latency_s"]}
+    row = {
+        **request,
+        "reference": point.partitioner,
+        "backend": str(boards.kind),
+        "emulated_latency_s": emulated["latency_s"],
+    }
     if plan is None or timing is None:
         gone = {key: emulated[key] for key in ("status", "termination", "reason")}
         return row | {"device_kind": str(boards.kind)} | gone
