@@ -42,7 +42,8 @@ def run(tasks: Sequence[Task], bench: Bench) -> int:
 
     Returns pytest's exit code: 0 if every task wrote its row.
     """
-    os.environ.pop("PYTEST_ADDOPTS", None)
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+        del os.environ[name]  # options, and that it is one of several workers, which then time nothing
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder) / "pytest.ini"
