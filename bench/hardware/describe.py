@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.hardware.profile import LinkProfile, Profile
+from bench.hardware.profile import BoardPower, LinkProfile, Profile
 
 
 def describe(profile: Profile) -> str:
@@ -29,7 +29,7 @@ def describe(profile: Profile) -> str:
         ),
         ("arithmetic", _arithmetic(profile)),
         ("network ports", "not known" if profile.network_ports is None else str(profile.network_ports)),
-        ("board power", "not known" if profile.board_power_w is None else f"{profile.board_power_w:g} W"),
+        ("power", _power(profile.board_power)),
     ]
     rows += [("link" if n else "link (default)", _link(link)) for n, link in enumerate(profile.links)]
     width = max(len(label) for label, _ in rows)
@@ -59,6 +59,14 @@ def _arithmetic(profile: Profile) -> str:
     formats = profile.arithmetic
     sums = f", sums in {formats.accumulator_bits} bits" if formats.accumulator_bits else ""
     return f"matrix products in {formats.matrix}{sums}; vector operations in {formats.vector}"
+
+
+def _power(power: BoardPower | None) -> str:
+    if power is None:
+        return "not known"
+    stated = [("idle", power.idle_w), ("active", power.active_w), ("peak", power.peak_w)]
+    text = ", ".join(f"{name} {watts:g} W" for name, watts in stated if watts is not None)
+    return f"{text} ({power.covers}; {'measured' if power.measured else 'not calibrated'})"
 
 
 def _link(link: LinkProfile) -> str:

@@ -116,6 +116,22 @@ class ExternalMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class BoardPower:
+    """What a device draws, in W; None: no source says. At least one is known, and they do not fall."""
+
+    idle_w: float | None = None
+    """Configured, with nothing to do."""
+    active_w: float | None = None
+    """The least while the overlay runs."""
+    peak_w: float | None = None
+    """The most; no run takes more."""
+    covers: str = "board"
+    """``chip``: memory, links and converters of the board are not in it."""
+    measured: bool = False
+    """Whether active and peak were measured on this board while it ran the overlay."""
+
+
+@dataclass(frozen=True, slots=True)
 class Arithmetic:
     """Names of the number formats that an overlay computes in; `bench.numerics.formats` defines them."""
 
@@ -147,7 +163,8 @@ class Profile:
     ignore_weight_capacity: bool = False
     """Weights count as on-chip even where they do not fit (as a paper simulated them)."""
     external_memory: ExternalMemory | None = None
-    board_power_w: float | None = None
+    board_power: BoardPower | None = field(default=None, repr=False)
+    """Not in the text that hashes are made of: no result depends on it, only the energy told from one."""
     arithmetic: Arithmetic = Arithmetic()
     network_ports: int | None = None
     """Cables that a card takes; None: no limit is known."""

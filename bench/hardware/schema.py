@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
 from bench.files import FileModel, as_text, json_schema
 from bench.hardware.extension_schema import with_extension
-from bench.hardware.profile import Arithmetic, BatchCore, ExternalMemory, LinkProfile, Overlay, Profile
+from bench.hardware.profile import (
+    Arithmetic,
+    BatchCore,
+    BoardPower,
+    ExternalMemory,
+    LinkProfile,
+    Overlay,
+    Profile,
+)
 from bench.hardware.quantities import (
     Bandwidth,
     Count,
@@ -188,6 +197,50 @@ class ArithmeticFile(FileModel):
         return Arithmetic(self.matrix.value, self.vector.value, bits)
 
 
+class BoardPowerFile(FileModel):
+    """What a device draws; see `bench.hardware.profile.BoardPower`. What no source says is left out."""
+
+    covers: Literal["board", "chip"] = Field(default="board", description="chip: nothing else on the board")
+    idle: Power | None = Field(default=None, description="configured, with nothing to do")
+    active: Power | None = Field(default=None, description="the least while the overlay runs")
+    peak: Power | None = Field(default=None, description="the most; no run takes more")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_group(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "value" in data:
+            raise ValueError(
+                "is a group of idle, active and peak, each a number with a source; "
+                "write board_power: {peak: {value: ..., unit: W, kind: ..., source: ...}}"
+            )
+        return data
+
+    @model_validator(mode="after")
+    def _does_not_fall(self) -> BoardPowerFile:
+        stated = [
+            (name, power.base)
+            for name, power in (("idle", self.idle), ("active", self.active), ("peak", self.peak))
+            if power
+        ]
+        if not stated:
+            raise ValueError("states none of idle, active and peak; leave board_power out, or state one")
+        for (name, less), (other, more) in pairwise(stated):
+            if less > more:
+                raise ValueError(f"{name} is {less:g} W and {other} {more:g} W; they should not fall")
+        return self
+
+    def power(self) -> BoardPower:
+        """The value that `bench.energy` reads."""
+        running = (self.active, self.peak)
+        return BoardPower(
+            idle_w=self.idle.base if self.idle else None,
+            active_w=self.active.base if self.active else None,
+            peak_w=self.peak.base if self.peak else None,
+            covers=self.covers,
+            measured=self.covers == "board" and all(p and p.kind == "measured" for p in running),
+        )
+
+
 class ProfileFile(FileModel):
     """One kind of FPGA: overlay, memory, links, every number with unit, kind and source.
 
@@ -212,7 +265,7 @@ class ProfileFile(FileModel):
     network_ports: Count | None = Field(
         default=None, description="cables a card takes; left out: no limit is known"
     )
-    board_power: Power | None = None
+    board_power: BoardPowerFile | None = Field(default=None, description="left out: no energy is told")
 
     @model_validator(mode="after")
     def _link_names_differ(self) -> ProfileFile:
@@ -246,7 +299,7 @@ class ProfileFile(FileModel):
             partial_sum_bytes_per_element=elements.partial_sum.base,
             ignore_weight_capacity=memory.ignore_weight_capacity,
             external_memory=memory.external.memory() if memory.external else None,
-            board_power_w=self.board_power.base if self.board_power else None,
+            board_power=self.board_power.power() if self.board_power else None,
             arithmetic=self.arithmetic.arithmetic(),
             network_ports=int(self.network_ports.base) if self.network_ports else None,
             summary=self.summary,

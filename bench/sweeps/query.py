@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from bench.errors import UserError
+from bench.sweeps.power import add_power
 from bench.sweeps.views import definitions
 
 MEMORY_MIB = 2048
@@ -24,14 +25,10 @@ READS = ("SELECT", "EXPLAIN")
 def open_results(folder: Path, memory_mib: int = MEMORY_MIB) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection on which the views of `bench.sweeps.views` are defined; it reads ``folder`` alone.
 
-    ``folder``: what a sweep wrote (``OUT/sweep/NAME``), or a folder of such files. Raises UserError if
-    there are none.
+    ``folder``: what a sweep wrote (``OUT/sweep/NAME``), a folder of such files, or what a run of the
+    pipeline wrote (its results.parquet). Raises UserError if there are none.
     """
-    files = sorted((folder / "points").glob("*.parquet")) or sorted(folder.glob("*.parquet"))
-    if not files:
-        raise UserError(
-            f"{folder}: no Parquet files of a sweep; expected what `snakemake sweep` writes to OUT/sweep/NAME"
-        )
+    files = _files(folder)
     with (
         tempfile.TemporaryDirectory(prefix="bench-query-") as spill,
         duckdb.connect(":memory:") as connection,
@@ -44,11 +41,26 @@ def open_results(folder: Path, memory_mib: int = MEMORY_MIB) -> Iterator[duckdb.
         listed = ", ".join(f"'{_quoted(str(file.resolve()))}'" for file in files)
         for view, query in definitions(f"[{listed}]").items():
             connection.execute(f"CREATE VIEW {view} AS {query}")
+            if view == "points":
+                add_power(connection)
         places = f"['{_quoted(str(files[0].resolve().parent))}', '{_quoted(spill)}']"
         connection.execute(f"SET allowed_directories = {places}")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         yield connection
+
+
+def _files(folder: Path) -> list[Path]:
+    whole = folder / "results.parquet"
+    if whole.is_file():
+        return [whole]
+    files = sorted((folder / "points").glob("*.parquet")) or sorted(folder.glob("*.parquet"))
+    if not files:
+        raise UserError(
+            f"{folder}: no results; expected what `snakemake sweep` writes to OUT/sweep/NAME, or a folder "
+            "with the results.parquet of a run"
+        )
+    return files
 
 
 def run_query(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:

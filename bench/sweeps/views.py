@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.energy import COLUMNS_SQL
 from bench.partitioners import CONVENTIONAL
 
 SETUP = ("workload", "profile", "topology", "link", "link_latency_ns", "fpgas")
@@ -10,6 +11,8 @@ SETUP = ("workload", "profile", "topology", "link", "link_latency_ns", "fpgas")
 DESCRIPTIONS = {
     "points": "every point of the sweep, a row each; failures too",
     "solved": "the points that have a latency",
+    "energy": "solved points with energy_j_low and energy_j_high, null where no source says what a device "
+    "draws; power_of (board or chip), and power_measured: on this board, running the overlay",
     "single": "workload, profile: the least latency on one FPGA, of the partitioner `single`",
     "conventional": "cluster: the fastest of layer-wise, input-wise and gate-wise, and its name",
     "speedups": "solved points with single_latency_s, conventional_latency_s, conventional, "
@@ -29,6 +32,10 @@ def definitions(files: str) -> dict[str, str]:
     return {
         "points": f"SELECT * FROM read_parquet({files})",
         "solved": "SELECT * FROM points WHERE status = 'ok' AND termination = 'none'",
+        "energy": (
+            f"SELECT solved.*, {COLUMNS_SQL}, power_of, power_measured FROM solved"
+            " LEFT JOIN power USING (profile)"
+        ),
         "single": (
             "SELECT workload, profile, min(latency_s) AS single_latency_s FROM solved"
             " WHERE partitioner = 'single' AND fpgas = 1 AND parameters = '{}' GROUP BY ALL"
