@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from bench import cli_baseline, cli_boards, cli_check, cli_looking, cli_plan, cli_sweep
+from bench import cli_baseline, cli_boards, cli_check, cli_explore, cli_looking, cli_plan, cli_sweep
 from bench.cli_new import new
 from bench.cli_options import (
     DEFAULT_PROFILE,
@@ -267,6 +267,7 @@ def validate(
 
 cli_looking.register(app)
 cli_sweep.register(app)
+app.add_typer(cli_explore.explore, name="explore")
 
 
 @pipeline.command(epilog="Example: bench pipeline shards config/default.yaml")

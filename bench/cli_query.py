@@ -24,6 +24,11 @@ def show_answer(folder: Path, sql: str, output_format: str, out: Path | None, me
         raise UserError("query: Parquet is no text; name a file with --out")
     with open_results(folder, memory_mib) as connection:
         answer = run_query(connection, sql)
+    write_answer(answer, output_format, out)
+
+
+def write_answer(answer: pa.Table, output_format: str, out: Path | None = None) -> None:
+    """Print ``answer``, or write it to ``out``; ``output_format``: table, csv, json or parquet."""
     content = _WRITE[output_format](answer)
     if out is None:
         sys.stdout.buffer.write(content)

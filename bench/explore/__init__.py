@@ -1,0 +1,1 @@
+"""Design-space exploration over results: fronts, smallest clusters, break-even latencies, sensitivities."""
