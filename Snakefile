@@ -38,6 +38,7 @@ from bench.boards.wanted import boards_digest
 from bench.digest import (
     accuracy_digest,
     baselines_digest,
+    exploration_digest,
     report_digest,
     shard_digest,
     site_digest,
@@ -385,7 +386,7 @@ def swept(wildcards):
         raise WorkflowError(
             "error: name a sweep file: snakemake sweep --config sweep=config/sweep.yaml"
         )
-    return f"{SWEEP_OUT}/tables"
+    return [f"{SWEEP_OUT}/tables", f"{SWEEP_OUT}/exploration"]
 
 
 rule sweep:
@@ -429,3 +430,19 @@ rule sweep_tables:
     shell:
         "python -m bench sweep tables $(dirname {output:q}) --out {output:q} --sweep {params.sweep:q}"
         " > {log:q} 2>&1"
+
+
+# After the tables, which remove rows that a changed sweep file no longer has.
+rule sweep_exploration:
+    input:
+        rules.sweep_tables.output,
+    output:
+        directory(f"{SWEEP_OUT}/exploration"),
+    log:
+        f"{OUT}/logs/sweep/exploration.log",
+    conda:
+        "environment.yml"
+    params:
+        digest=exploration_digest(SWEPT.profiles) if SWEPT else "",
+    shell:
+        "python -m bench explore tables $(dirname {output:q}) --out {output:q} > {log:q} 2>&1"

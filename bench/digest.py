@@ -107,6 +107,13 @@ def sweep_report_digest() -> str:
     return _content_hash(sources([PACKAGE / "sweeps/tables.py"]))
 
 
+def exploration_digest(profiles: Iterable[str]) -> str:
+    """A hash over the modules that explore a sweep, and over what its devices draw."""
+    powers = [repr(read_profile(name).board_power) for name in profiles]
+    code = _content_hash(sources([PACKAGE / "explore/tables.py"]))
+    return hashlib.sha256("\n".join([code, *powers]).encode()).hexdigest()[:12]
+
+
 @cache
 def site_digest() -> str:
     """A hash over the modules that make the site, the search and the emulator of its plans among them."""

@@ -7,6 +7,7 @@ from math import ceil
 from pathlib import Path
 
 from bench.sweeps.expand import load_sweep
+from bench.sweeps.form import values_of
 from bench.sweeps.shards import make_shards, shard_digests
 
 SAFE = 10
@@ -27,10 +28,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Swept:
-    """A sweep's name, and its jobs by name."""
+    """A sweep's name, its jobs by name, and the profiles of its axis."""
 
     name: str
     jobs: dict[str, Job]
+    profiles: tuple[str, ...]
 
 
 def read_sweep(path: Path) -> Swept:
@@ -44,4 +46,5 @@ def read_sweep(path: Path) -> Swept:
             shard.name: Job(shard.count, LEAST_MINUTES + ceil(SAFE * shard.seconds / 60), digests[shard.name])
             for shard in shards
         },
+        tuple(map(str, values_of(sweep.form, "profile", path))),
     )
