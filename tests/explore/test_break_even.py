@@ -121,7 +121,8 @@ def test_what_cannot_be_timed_again_is_said() -> None:
     """A partitioner that is not on this machine."""
     row = {
         "workload": "lstm-256-b1-t25", "profile": "s10-gx2800-dac20", "topology": "ring",
-        "link": "dac20-ring", "fpgas": 2, "over": 1, "below_ns": 50.0, "above_ns": 500.0, "by": "gone", "over_by": "single",
+        "link": "dac20-ring", "fpgas": 2, "over": 1, "below_ns": 50.0, "above_ns": 500.0,
+        "by": "gone", "over_by": "single",
     }  # fmt: skip
     with pytest.raises(UserError, match="gone"):
         narrow(row)
