@@ -3,7 +3,7 @@
 Two bounds, no estimate. A device that a plan uses draws between its active power (idle, where active is
 not known) and its peak for the whole run, waiting included. A device of the cluster that the plan leaves
 out draws its idle power; where that is not known, between nothing and what a device in use draws at
-least. There is no energy for an operation or a bit: nobody has published one for these devices.
+least. There is no energy for an operation or a bit: for most of them nobody has published one.
 """
 
 from __future__ import annotations
