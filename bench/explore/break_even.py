@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from bench.errors import UserError
-from bench.explore.choose import Choice, chosen
+from bench.explore.choose import PLAINEST, Choice, chosen
 from bench.sweeps.query import run_query
 
 WHERE = ("workload", "profile", "topology", "link")
@@ -101,7 +101,7 @@ def break_even(connection: duckdb.DuckDBPyConnection, choice: Choice, fpgas: int
     where = ", ".join(WHERE)
     best = (
         f"SELECT {where}, link_latency_ns, fpgas, min(latency_s) AS latency_s, "
-        f"arg_min({BY}, (latency_s, partitioner <> 'single', partitioner, parameters)) AS fastest "
+        f"arg_min({BY}, (latency_s, {PLAINEST})) AS fastest "
         f"FROM ({chosen(connection, choice)}) WHERE fpgas IN ({fpgas}, {over}) GROUP BY ALL"
     )
     rows = run_query(

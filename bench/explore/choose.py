@@ -15,6 +15,10 @@ SETUP = (
 """Columns that say which point it is."""
 
 
+PLAINEST = "partitioner <> 'single', parameters <> '{}', partitioner, parameters"
+"""Which of points that are equally good is named."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """Points with a result; ``workload`` and ``partitioner`` may be globs, ``where`` is a condition."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pyarrow as pa
 
-from bench.explore.choose import Choice, chosen
+from bench.explore.choose import PLAINEST, Choice, chosen
 from bench.sweeps.query import run_query
 
 POINT = ("fpgas", "latency_s", "partitioner", "parameters", "profile", "topology", "link", "link_latency_ns",
@@ -20,7 +20,7 @@ def smallest(connection: duckdb.DuckDBPyConnection, choice: Choice, latency_s: f
     and ``over`` says how many times the wanted latency it takes. Raises UserError if no point is chosen.
     """
     point = f"struct_pack({', '.join(f'{name} := {name}' for name in POINT)})"
-    rank = f"partitioner <> 'single', {', '.join(POINT[2:8])}"
+    rank = f"{PLAINEST}, {', '.join(POINT[4:8])}"
     met = f"latency_s <= {latency_s!r}"
     query = f"""
         SELECT workload, met, latency_s / {latency_s!r} AS over, {", ".join(POINT)} FROM (

@@ -12,7 +12,7 @@ import pyarrow.csv as pc
 
 from bench.errors import UserError
 from bench.explore.break_even import SCHEMA, break_even
-from bench.explore.choose import Choice, chosen
+from bench.explore.choose import PLAINEST, Choice, chosen
 from bench.explore.figures import write_figures
 from bench.explore.pareto import OBJECTIVES, fronts
 from bench.explore.sensitivity import SCHEMA as SENSITIVITY_SCHEMA
@@ -52,7 +52,7 @@ def _fronts(connection: duckdb.DuckDBPyConnection) -> pa.Table:
 
 def _fastest(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """The fastest point for each workload, link latency and number of FPGAs."""
-    rank = "latency_s, partitioner <> 'single', partitioner, parameters, profile, topology, link"
+    rank = f"latency_s, {PLAINEST}, profile, topology, link"
     point = ("partitioner", "parameters", "profile", "topology", "link", "latency_s")
     best = ", ".join(f"arg_min({name}, ({rank})) AS {name}" for name in point)
     return run_query(

@@ -26,7 +26,7 @@ def open_results(folder: Path, memory_mib: int = MEMORY_MIB) -> Iterator[duckdb.
     """A connection on which the views of `bench.sweeps.views` are defined; it reads ``folder`` alone.
 
     ``folder``: what a sweep wrote (``OUT/sweep/NAME``), a folder of such files, or what a run of the
-    pipeline wrote (its results.parquet). Raises UserError if there are none.
+    pipeline wrote (``OUT``). Raises UserError if there are none.
     """
     files = _files(folder)
     with (
@@ -51,14 +51,14 @@ def open_results(folder: Path, memory_mib: int = MEMORY_MIB) -> Iterator[duckdb.
 
 
 def _files(folder: Path) -> list[Path]:
-    whole = folder / "results.parquet"
-    if whole.is_file():
-        return [whole]
+    for whole in (folder / "results/results.parquet", folder / "results.parquet"):
+        if whole.is_file():
+            return [whole]
     files = sorted((folder / "points").glob("*.parquet")) or sorted(folder.glob("*.parquet"))
     if not files:
         raise UserError(
-            f"{folder}: no results; expected what `snakemake sweep` writes to OUT/sweep/NAME, or a folder "
-            "with the results.parquet of a run"
+            f"{folder}: no results; expected what `snakemake sweep` writes to OUT/sweep/NAME, or what a run "
+            "writes to OUT (results/results.parquet)"
         )
     return files
 

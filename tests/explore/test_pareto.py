@@ -88,8 +88,9 @@ def test_points_that_experiments_share_count_once(tmp_path: Path) -> None:
     folder = write_sweep(tmp_path / "sweep", [{}])
     table = pq.read_table(folder / "points/00000.parquet")
     both = [table.append_column("experiment", pa.array([name])) for name in ("a", "b")]
-    pq.write_table(pa.concat_tables(both), tmp_path / "results.parquet")
-    with open_results(tmp_path) as connection:
+    (tmp_path / "run/results").mkdir(parents=True)
+    pq.write_table(pa.concat_tables(both), tmp_path / "run/results/results.parquet")
+    with open_results(tmp_path / "run") as connection:
         found = fronts(connection, ALL, ("latency", "devices")).to_pylist()
     assert [row["same"] for row in found] == [1]
 
