@@ -198,7 +198,7 @@ def test_guide_names_all_units() -> None:
         for listed in re.findall(r'"enum": \[([^\]]*)\]', schema_text())
         for unit in listed.split('"')[1::2]
     }
-    units -= {"published", "measured", "derived", "fitted", "assumed", "own", "projection"}
+    units -= {"published", "measured", "derived", "fitted", "assumed", "own", "projection", "board", "chip"}
     formats = {name for one in (MatrixFormat, VectorFormat) for name in _names(one)}
     assert all(name in guide for name in formats)
     units -= formats
