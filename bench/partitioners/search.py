@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import chain
 
 from bench.errors import DoesNotFit, InvalidPlan
@@ -20,6 +20,58 @@ REFINED = 4
 
 SMALL = 2
 """Layers of a network whose layouts are all tried with all schedules."""
+
+
+RINGS = ("ring", "ring-bidirectional")
+"""Topologies on which a plan takes the same time however many devices it leaves idle."""
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What searches have found out about one workload on one kind of cluster.
+
+    ``floors``: of layouts, None where cards have no ports for them. ``cycles``: of candidates, None
+    where their weights have nowhere to go.
+    """
+
+    floors: dict[Layout, int | None] = field(default_factory=dict)
+    cycles: dict[Candidate, int | None] = field(default_factory=dict)
+
+    def floor(self, layout: Layout, workload: Workload, cluster: Cluster) -> int | None:
+        """`floors`, found where it is not known."""
+        if layout not in self.floors:
+            try:
+                self.floors[layout] = floor(layout, workload, _used(cluster, layout))
+            except InvalidPlan:  # a ring that cards have no ports for
+                self.floors[layout] = None
+        return self.floors[layout]
+
+    def emulated(self, candidate: Candidate, workload: Workload, cluster: Cluster) -> int | None:
+        """`cycles`, found where it is not known."""
+        if candidate not in self.cycles:
+            plan = build(workload, candidate)
+            try:
+                cycles = emulated_cycles(workload, _used(cluster, candidate.layout), plan)
+            except DoesNotFit:
+                cycles = None
+            self.cycles[candidate] = cycles
+        return self.cycles[candidate]
+
+
+@lru_cache(maxsize=64)
+def _known(workload: Workload, cluster: Cluster) -> Known:
+    """The one value for this workload on clusters like ``cluster``."""
+    return Known()
+
+
+def _used(cluster: Cluster, layout: Layout) -> Cluster:
+    """The cluster without devices that ``layout`` leaves idle, if nothing else depends on them.
+
+    A ring has cables for the devices of a plan's groups alone.
+    """
+    if cluster.topology not in RINGS:
+        return cluster
+    return replace(cluster, fpgas=sum(split.devices for split in layout.splits))
 
 
 @dataclass(frozen=True)
@@ -56,14 +108,19 @@ def search(workload: Workload, cluster: Cluster, ideas: frozenset[str] = ALL) ->
     Every layout is emulated with the schedule that hides most, those with the lowest floor first,
     until no floor is below the best time. The best layouts are then tried with all schedules; those of
     small networks all of them, as far as floors allow a better time. The order is the same in each run.
+    What an earlier search has found out about the same layouts (with other ideas, or on rings of another
+    number of devices) is not found out again.
     """
     first, *others = schedules(workload, ideas)
     uneven = (uneven_layouts(workload, cluster, allowed) for allowed in (ideas, ideas - {"helpers"}))
     space = dict.fromkeys(chain(layouts(workload, cluster.fpgas, ideas), *uneven))
+    alike = replace(cluster, fpgas=0) if cluster.topology in RINGS else cluster
+    known = _known(replace(workload, name=""), alike)
     floors: dict[Layout, int] = {}
     for layout in space:
-        with suppress(InvalidPlan):  # a ring that cards have no ports for
-            floors[layout] = floor(layout, workload, cluster)
+        least_cycles = known.floor(layout, workload, cluster)
+        if least_cycles is not None:
+            floors[layout] = least_cycles
     found: dict[Candidate, int] = {}
 
     def attempt(candidates: Iterable[Candidate]) -> Iterator[Progress]:
@@ -71,11 +128,11 @@ def search(workload: Workload, cluster: Cluster, ideas: frozenset[str] = ALL) ->
             least = min(found.values(), default=None)
             if candidate in found or (least is not None and floors[candidate.layout] >= least):
                 continue
-            try:
-                found[candidate] = emulated_cycles(workload, cluster, build(workload, candidate))
-            except DoesNotFit:
+            cycles = known.emulated(candidate, workload, cluster)
+            if cycles is None:
                 continue
-            if least is None or found[candidate] < least:
+            found[candidate] = cycles
+            if least is None or cycles < least:
                 yield progress()
 
     def progress(finished: bool = False) -> Progress:

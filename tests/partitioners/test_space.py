@@ -15,7 +15,7 @@ from bench.numerics.check import make_network, verdict
 from bench.numerics.formats import load_format
 from bench.partitioners import load_partitioner
 from bench.partitioners.floors import floor
-from bench.partitioners.search import search
+from bench.partitioners.search import RINGS, Known, search
 from bench.partitioners.space import IDEAS, Candidate, Layout, build, layouts, schedules
 from bench.partitioners.uneven import uneven_layouts
 from bench.plans.validate import validate
@@ -93,6 +93,33 @@ def test_floors_are_floors(name: str, topology: str) -> None:
                     floors[layout] = floor(layout, workload, cluster)
                 cycles = emulated_cycles(workload, cluster, build(workload, candidate))
                 assert floors[layout] <= cycles, f"{fpgas} devices, {latency_ns} ns, {candidate}"
+
+
+@pytest.mark.parametrize("topology", RINGS)
+@pytest.mark.parametrize("name", SMALL)
+def test_idle_devices_of_a_ring_make_no_difference(name: str, topology: str) -> None:
+    """A candidate takes the same time, with the same floor, on its devices alone as on a larger ring."""
+    workload = SMALL[name]
+    large = Cluster(small_profile(), 6, topology)
+    idle = 0
+    for candidate in space(workload, Cluster(small_profile(), 3, topology)):
+        layout, plan = candidate.layout, build(workload, candidate)
+        own = replace(large, fpgas=sum(split.devices for split in layout.splits))
+        idle += large.fpgas - own.fpgas
+        assert emulated_cycles(workload, own, plan) == emulated_cycles(workload, large, plan)
+        assert floor(layout, workload, own) == floor(layout, workload, large)
+    assert idle
+
+
+def test_an_ablation_finds_the_same_behind_another_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a search knows from one before it neither adds candidates to its answer nor takes any away."""
+    workload, cluster = SEARCHED["gru-2560"], Cluster(small_profile(), 4)
+    without = frozenset(IDEAS) - {"splits"}
+    *_, alone = search(workload, cluster, without)
+    *_, every = search(workload, cluster)
+    monkeypatch.setattr("bench.partitioners.search._known", lambda *of: Known())
+    assert [*search(workload, cluster, without)][-1] == alone
+    assert [*search(workload, cluster)][-1] == every
 
 
 def test_floors_of_a_layer_without_recurrence() -> None:
