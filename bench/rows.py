@@ -96,7 +96,7 @@ def evaluate_point(
     ``checking the numbers``. ``answer`` is what a plug-in has answered; without it, it is asked.
     MemoryError is not caught.
     """
-    return explain_point(point, reached, answer)[0]
+    return explain_point(point, reached, answer, units=False)[0]
 
 
 def explain_point(
@@ -105,10 +105,11 @@ def explain_point(
     answer: Answer | None = None,
     *,
     numbers: bool = True,
+    units: bool = True,
 ) -> tuple[Row, Plan | None, Timing | None]:
     """`evaluate_point`, with the plan and the timing themselves; no timing where numbers are wrong.
 
-    ``numbers``: whether they are checked.
+    ``numbers``: whether they are checked. ``units``: whether the timing says what each unit did.
     """
     # numba is slow to import; listing and planning need none
     from bench.bounds import lower_bound, split_by_rows
@@ -132,7 +133,7 @@ def explain_point(
         return failure("error", "none", describe(error)), None, None
     reached("emulating")
     try:
-        timing = evaluate(workload, cluster, plan)
+        timing = evaluate(workload, cluster, plan, units=units)
     except InvalidPlan as error:
         return failure("ok", "invalid plan", str(error), plan), plan, None
     except DoesNotFit as error:
@@ -172,7 +173,8 @@ def search_progress(point: Point, reached: Callable[[str], None], answer: Answer
     cycles: list[int | None] = []
     for one in answer.plans:
         try:
-            cycles.append(evaluate(workload, cluster, plan_from_text(one.text, point)).cycles)
+            plan = plan_from_text(one.text, point)
+            cycles.append(evaluate(workload, cluster, plan, units=False).cycles)
         except (InvalidPlan, DoesNotFit):
             cycles.append(None)
     return {"cycles": cycles}

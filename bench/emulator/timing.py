@@ -9,7 +9,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.hardware.profile import Cluster, Overlay
-from bench.plans.program import COUNT, INTERVAL, SERVER, UNIT, WORDS, Ints, PhaseArrays, Program, Unit
+from bench.plans.program import (
+    COUNT,
+    INTERVAL,
+    LAST_RESULT,
+    LATENCY,
+    RESULT,
+    SERVER,
+    UNIT,
+    WORDS,
+    Ints,
+    PhaseArrays,
+    Program,
+    Unit,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +150,15 @@ def without_links(program: Program) -> Program:
         for phase in program.phases
     )
     return replace(program, phases=phases)
+
+
+def without_wires(phase: PhaseArrays) -> PhaseArrays:
+    """`without_links` of a phase's numbers."""
+    fields = phase.fields.copy()
+    links = np.flatnonzero(fields[:, UNIT] == Unit.LINK)
+    for column in (INTERVAL, LATENCY, RESULT, LAST_RESULT):
+        fields[links, column] = 0
+    return replace(phase, fields=fields)
 
 
 def unit_times(program: Program, overlay: Overlay) -> tuple[UnitTime, ...]:

@@ -59,7 +59,7 @@ class Link:
     source: int
     destination: int
     server: int
-    latency_factor: float = 1.0
+    latency_factor: int = 1
 
 
 class Hop(NamedTuple):
@@ -264,7 +264,7 @@ def _hub_links(fpgas: int, *, shared: bool) -> list[Link]:
     links = []
     for device in range(fpgas):
         up, down = (device, device) if shared else (2 * device, 2 * device + 1)
-        links += [Link(device, HUB, up, 0.0), Link(HUB, device, down)]
+        links += [Link(device, HUB, up, 0), Link(HUB, device, down)]
     return links
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from bench.errors import BrokenProgram
-from bench.hardware.profile import Cluster
+from bench.hardware.profile import Cluster, LinkProfile
 from bench.numerics.accuracy import limit_steps
 from bench.numerics.formats import FLOAT32, NumberFormat, overlay_format
 from bench.numerics.interpreter import interpret
@@ -89,7 +89,13 @@ def check_plan(plan: Plan, workload: Workload, cluster: Cluster) -> Numerics:
     if not full:
         plan, workload = scale_down(plan, workload)
     unnamed = replace(workload, name="", source="", assumptions=())
-    return Numerics(_verdict(replace(plan, partitioner="", notes=()), unnamed, cluster, fmt), full)
+    return Numerics(_verdict(replace(plan, partitioner="", notes=()), unnamed, _timeless(cluster), fmt), full)
+
+
+def _timeless(cluster: Cluster) -> Cluster:
+    """The cluster on links that take no time: for any, lowering makes the same messages (`bench.plans.wires`)."""
+    profile = replace(cluster.profile, name="", links=(LinkProfile("", 0.0, 0.0),))
+    return replace(cluster, profile=profile, link_name=None)
 
 
 @lru_cache(maxsize=4096)

@@ -204,8 +204,7 @@ class Gather:
     def bytes(self, count: int, *, partial: bool = False) -> int:
         """Size of a message of ``count`` elements for the whole batch."""
         machine = self._setting.machine
-        profile = machine.cluster.profile
-        each = profile.partial_sum_bytes_per_element if partial else profile.vector_bytes_per_element
+        each = machine.partial_sum_bytes_per_element if partial else machine.vector_bytes_per_element
         return math.ceil(count * each * machine.batch)
 
 

@@ -5,7 +5,8 @@ the transfer of gate sums to the stage's owners, its vector instructions, and th
 of the finished rows to every device that needs them. A transfer follows the topology's
 routes hop by hop: one message per hop, started when everything it carries is complete.
 
-Layers in equal settings are lowered once: in a stack, and among the plans that a search compares.
+Layers in equal settings are lowered once: in a stack, among the plans that a search compares, and on clusters
+that differ in nothing but link or clock.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from bench.plans.ownership import index_plan
 from bench.plans.plan import ROUTES, Plan
 from bench.plans.program import Program
 from bench.plans.setting import Order, Setting, machine
+from bench.plans.wires import tell_links
 from bench.workloads.model import EXTERNAL, Layer, Workload
 
 MOST_KEPT = 200_000
@@ -90,6 +92,7 @@ def loop_bodies(plan: Plan, workload: Workload, cluster: Cluster, made: Bodies =
     topology = routes(cluster, plan.groups)
     of = outline(workload)
     owned = index_plan(plan, of)
+    on = machine(cluster.profile, workload.batch)
     stalls = memory_stall(plan, cluster)
     streamed = {each.layer: (each.parts, each.ahead) for each in plan.streamed}
     groups = {
@@ -112,7 +115,7 @@ def loop_bodies(plan: Plan, workload: Workload, cluster: Cluster, made: Bodies =
                 owned=owned[layer.name],
                 sources=tuple(owned[name].output if name in names else None for name in inputs),
                 topology=topology,
-                machine=machine(cluster, workload.batch),
+                machine=on,
                 stalls=tuple(
                     (device, stalls[device]) for device in owned[layer.name].devices if device in stalls
                 ),
@@ -127,7 +130,9 @@ def loop_bodies(plan: Plan, workload: Workload, cluster: Cluster, made: Bodies =
                 setting = replace(setting, streaming=(min(parts, most_parts(setting)), ahead))
             placed[layer.name] = Placed(made[setting], skews[layer.name], inputs)
         iterations = max(skews[layer.name] + layer.steps for layer in layers)
-        bodies.append(join(placed, _program_order(names, loop, wavefront=plan.wavefront), iterations))
+        body = join(placed, _program_order(names, loop, wavefront=plan.wavefront), iterations)
+        tell_links(body.arrays, cluster)
+        bodies.append(body)
         earlier.update(names)
     return bodies
 

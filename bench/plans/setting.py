@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, lru_cache
 
-from bench.hardware.profile import Cluster, Overlay
+from bench.hardware.profile import Overlay, Profile
 from bench.hardware.topology import Topology
 from bench.plans.cells import CellProgram, Product
 from bench.plans.outline import Shape
@@ -27,15 +27,12 @@ class Order(Enum):
 
 @dataclass(frozen=True, eq=False)
 class Machine:
-    """A cluster that computes ``batch`` items at once."""
+    """What lowering asks of the devices, which compute ``batch`` items at once; nothing of links or clock."""
 
-    cluster: Cluster
+    overlay: Overlay
+    vector_bytes_per_element: float
+    partial_sum_bytes_per_element: float
     batch: int
-
-    @property
-    def overlay(self) -> Overlay:
-        """What each device is configured as."""
-        return self.cluster.profile.overlay
 
     @cached_property
     def passes(self) -> int:
@@ -43,10 +40,14 @@ class Machine:
         return math.ceil(self.batch / (self.overlay.cores * self.overlay.vectors_per_pass))
 
 
-@lru_cache(maxsize=16)
-def machine(cluster: Cluster, batch: int) -> Machine:
-    """The one value for this cluster and batch size."""
-    return Machine(cluster, batch)
+def machine(profile: Profile, batch: int) -> Machine:
+    """The one value for such devices and this batch size."""
+    return _machine(
+        profile.overlay, profile.vector_bytes_per_element, profile.partial_sum_bytes_per_element, batch
+    )
+
+
+_machine = lru_cache(maxsize=16)(Machine)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ first, first.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -47,11 +46,7 @@ class Exchange:
     """The messages of one layer's exchange; `send` appends them to the stream."""
 
     def __init__(self, setting: Setting, stream: Stream) -> None:
-        cluster = setting.machine.cluster
         self._steps = setting.layer.steps
-        self._wire = cluster.link
-        self._latency = self._wire.latency_ns
-        self._per_ns = cluster.profile.clock_mhz / 1000.0
         self._topology = setting.topology
         self._group_of = setting.topology.group_of
         self._stream = stream
@@ -72,7 +67,6 @@ class Exchange:
         It is for the time step ``lead`` steps ahead.
         """
         links, stream = self._topology.links, self._stream
-        interval = self._interval(size_bytes)
         there: list[Key] = []
         for number, before, level, inside in self._topology.multicast_tree(source, tuple(arrivals)):
             link = links[number]
@@ -81,7 +75,7 @@ class Exchange:
                 key = stream.new()
             there.append(key)
             wait = (stream.need(there[before]),) if before >= 0 else needs
-            fields = self._fields(link, interval, level, lead, inside)
+            fields = self._fields(link, size_bytes, level, lead, inside)
             append = partial(stream.append, key, wait, fields, _message, link, what, size_bytes, does)
             self._collected.append((level, append))
 
@@ -121,7 +115,7 @@ class Exchange:
             link = links[towards[node]]
             for wait, parts in out:
                 key = self._stream.new()
-                fields = self._fields(link, self._interval(size_bytes), level[node], 0, True)
+                fields = self._fields(link, size_bytes, level[node], 0, True)
                 message = (_message, link, what, size_bytes, partial(carried, parts))
                 self._collected.append(
                     (level[node], partial(self._stream.append, key, wait, fields, *message))
@@ -149,11 +143,10 @@ class Exchange:
         ``level``: behind how many hops of this exchange it starts; returns that of its arrival.
         ``inside``: as for a hop; ``holds``: for the first one.
         """
-        interval = self._interval(size_bytes)
         for number in self._topology.route(source, target):
             link = self._topology.links[number]
             key = arrival if link.destination == target else self._stream.new()
-            fields = self._fields(link, interval, level, 0, inside, holds=holds)
+            fields = self._fields(link, size_bytes, level, 0, inside, holds=holds)
             message = (_message, link, what, size_bytes, does)
             self.collect(level, partial(self._stream.append, key, needs, fields, *message))
             needs, holds = (self._stream.need(key),), False
@@ -171,9 +164,11 @@ class Exchange:
         self._collected.clear()
 
     def _fields(
-        self, link: Link, interval: int, level: int, lead: int, inside: bool, *, holds: bool = False
+        self, link: Link, size_bytes: int, level: int, lead: int, inside: bool, *, holds: bool = False
     ) -> Fields:
-        """One hop; ``inside``: for the layer's own group, whose time step ends with it.
+        """One hop, in bytes and latencies of the link (`bench.plans.wires`).
+
+        ``inside``: for the layer's own group, whose time step ends with it.
 
         A message to another group holds the sender's step up until it has arrived one hop on: the
         first hop of an exchange, and any other that ``holds``.
@@ -181,16 +176,10 @@ class Exchange:
         group_of = self._group_of
         sender = group_of.get(link.source, NO_GROUP) if inside or holds or not level else NO_GROUP
         receiver = group_of.get(link.destination, NO_GROUP) if inside else NO_GROUP
-        latency = math.ceil(self._latency * link.latency_factor * self._per_ns)
         return (
-            Unit.LINK, link.server, 1, interval, latency, -lead, self._steps, sender, receiver,
-            Start.NOT_FIRST, 0, 1, *timing(1, interval, None),
+            Unit.LINK, link.server, 1, size_bytes, link.latency_factor, -lead, self._steps, sender, receiver,
+            Start.NOT_FIRST, 0, 1, *timing(1, size_bytes, None),
         )  # fmt: skip
-
-    def _interval(self, size_bytes: int) -> int:
-        """Cycles that a message occupies a link."""
-        padded = math.ceil(size_bytes / self._wire.beat_bytes) * self._wire.beat_bytes
-        return math.ceil(padded * self._wire.ns_per_byte * self._per_ns)
 
 
 def _message(link: Link, what: str, size_bytes: int, does: Operations, layer: str) -> Description:

@@ -40,7 +40,7 @@ def _alone(point: Point, reached: Reached, check: bool) -> Row:
         point.cluster  # noqa: B018 - building it is the check
     except UserError as error:
         return failure("unsupported", "none", str(error))
-    return explain_point(point, reached, numbers=check)[0]
+    return explain_point(point, reached, numbers=check, units=False)[0]
 
 
 def _together(group: Group, reached: Reached) -> list[Row] | None:

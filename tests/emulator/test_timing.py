@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,8 @@ from bench.hardware.files import load_profile, make_cluster
 from bench.hardware.profile import Cluster
 from bench.partitioners import load_partitioner, partitioner_names
 from bench.partitioners.build import assemble, own_rows
-from bench.plans.lower import lower
+from bench.plans.lower import lower, timed
+from bench.plans.program import Instruction, Program, Unit
 from bench.workloads.catalogue import load_workload
 from bench.workloads.model import Input, Layer, Workload
 from tests.strategies import SMALL_OVERLAY, clusters, plans, small_profile, workloads
@@ -115,3 +117,38 @@ def test_batch_runs_as_passes_over_the_weights() -> None:
         for cluster in (Cluster(profile, 1), Cluster(three, 1))
     )
     assert slow - fast == 2 * 12
+
+
+@given(st.data())
+def test_a_timing_without_units_is_the_same_otherwise(data: st.DataObject) -> None:
+    """What points are made of does not depend on whether every instruction was made a value of."""
+    workload = data.draw(workloads())
+    cluster = data.draw(clusters())
+    plan = data.draw(plans(workload, cluster))
+    whole = evaluate(workload, cluster, plan)
+    assert replace(whole, units=()) == evaluate(workload, cluster, plan, units=False)
+    assert whole.units
+
+
+@given(st.data())
+def test_bodies_serve_clusters_with_other_links_and_clocks(data: st.DataObject) -> None:
+    """A body that was lowered for one link and clock gives on others the cycles of one made for them."""
+    workload = data.draw(workloads())
+    cluster = data.draw(clusters())
+    plan = data.draw(plans(workload, cluster))
+    link = replace(cluster.link, latency_ns=data.draw(st.sampled_from([0.0, 7.0, 1e4])), ns_per_byte=0.3)
+    link = replace(link, beat_bytes=data.draw(st.sampled_from([1, 32])))
+    profile = replace(cluster.profile, links=(link,), clock_mhz=data.draw(st.sampled_from([100.0, 333.0])))
+    other = replace(cluster, profile=profile)
+    emulated_cycles(workload, cluster, plan)
+    shared = emulated_cycles(workload, other, plan)
+    timed.clear()
+    assert shared == emulated_cycles(workload, other, plan)
+    for message in _messages(lower(plan, workload, other)):
+        size = -(-message.size_bytes // link.beat_bytes) * link.beat_bytes
+        assert message.interval == math.ceil(size * link.ns_per_byte * profile.clock_mhz / 1000.0)
+        assert message.latency in (0, math.ceil(link.latency_ns * profile.clock_mhz / 1000.0))
+
+
+def _messages(program: Program) -> list[Instruction]:
+    return [i for phase in program.phases for i in phase.instructions if i.unit is Unit.LINK]
