@@ -20,6 +20,7 @@ from typing import Any
 from bench.experiments import Limits, Point
 from bench.isolation.answer import Answer
 from bench.isolation.client import Plugins
+from bench.ready import get_ready
 from bench.rows import Row, evaluate_point, failure, search_progress
 from bench.threads import use_one_thread
 from bench.waste import collect_seldom
@@ -137,9 +138,9 @@ def _serve(pipe: Connection, memory_mib: int) -> None:
     """The worker: import first, then answer points until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     # so that a point's time is its own
-    import bench.evaluate
     import bench.numerics.check  # noqa: F401
 
+    get_ready()
     _limit_memory(memory_mib)
     collect_seldom()
     pipe.send("ready")

@@ -22,6 +22,7 @@ from bench.isolation.answer import Answer
 from bench.isolation.child import FILE_BYTES, Task, run_child
 from bench.isolation.processes import become_subreaper, end_children
 from bench.isolation.watch import watch
+from bench.ready import get_ready
 from bench.waste import collect_seldom
 
 GRACE_S = 0.25
@@ -62,14 +63,7 @@ def main() -> None:
 
 def _prepare() -> None:
     """Import what partitioners use, and compile what a search emulates with."""
-    from bench.evaluate import emulated_cycles
-    from bench.hardware.files import load_profile, make_cluster, profile_names
-    from bench.partitioners import load_partitioner
-    from bench.workloads.catalogue import load_workload
-
-    workload = load_workload("lstm-8-b1-t2")
-    cluster = make_cluster(load_profile(profile_names()[0]), 1, "ring")
-    emulated_cycles(workload, cluster, load_partitioner("single").plan(workload, cluster))
+    get_ready()
     collect_seldom()  # nor is what a child never looks through copied for it
 
 

@@ -93,7 +93,7 @@ def check_plan(plan: Plan, workload: Workload, cluster: Cluster) -> Numerics:
 
 
 def _timeless(cluster: Cluster) -> Cluster:
-    """The cluster on links that take no time: for any, lowering makes the same messages (`bench.plans.wires`)."""
+    """The cluster on links that take no time: the same messages are made for any (`bench.plans.wires`)."""
     profile = replace(cluster.profile, name="", links=(LinkProfile("", 0.0, 0.0),))
     return replace(cluster, profile=profile, link_name=None)
 
