@@ -29,7 +29,7 @@ def outcome(
 ) -> rows.Row:
     """The outcome with ``plan`` as partitioner and an emulator that raises ``error``."""
 
-    def evaluate(*_: object) -> None:
+    def evaluate(*_: object, **__: object) -> None:
         assert error is not None
         raise error
 
