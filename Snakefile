@@ -74,12 +74,20 @@ try:
 except UserError as error:
     raise WorkflowError(f"error: {error}")
 
+if not SWEPT and workflow.is_main_process and "sweep" in sys.argv:
+    raise WorkflowError(
+        "error: name a sweep file: snakemake sweep --config sweep=config/sweep.yaml"
+    )
+
 JOBS = SWEPT.jobs if SWEPT else {}
 SWEEP_OUT = f"{OUT}/sweep/{SWEPT.name}" if SWEPT else f"{OUT}/sweep/none"
 
 # A run that was killed must not be in the way of the next one.
 if workflow.is_main_process and not workflow.output_settings.dryrun:
-    written = [*Path(OUT).glob("shards/*.jsonl"), *Path(OUT).glob("*.jsonl")]
+    if SWEPT:
+        written = Path(SWEEP_OUT).glob("points/*.parquet")
+    else:
+        written = [*Path(OUT).glob("shards/*.jsonl"), *Path(OUT).glob("*.jsonl")]
     for line in [*register_run(), *remove_damaged(written)]:
         print(line, file=sys.stderr)
 
@@ -381,17 +389,10 @@ rule check:
 
 
 # snakemake sweep --config sweep=config/sweep.yaml out=reports cache=FOLDER     (docs/sweeps.md)
-def swept(wildcards):
-    if not SWEPT:
-        raise WorkflowError(
-            "error: name a sweep file: snakemake sweep --config sweep=config/sweep.yaml"
-        )
-    return [f"{SWEEP_OUT}/tables", f"{SWEEP_OUT}/exploration"]
-
-
 rule sweep:
     input:
-        swept,
+        f"{SWEEP_OUT}/tables",
+        f"{SWEEP_OUT}/exploration",
 
 
 # A job whose node dies is tried once more; what it had put into the cache is not computed again.

@@ -1,6 +1,8 @@
-"""JSON lines whose last line is a hash of all before it: a file that was cut short or changed says so.
+"""Files that hold a hash of themselves: one that was cut short or changed says so.
 
-Snakemake sees that a file is there and when it was written, not whether it is whole.
+Snakemake sees that a file is there and when it was written, not whether it is whole, and a Parquet
+file with a changed byte may well be read. The last line of JSON lines is a hash of all before it; in
+Parquet an entry of the file's own metadata is one of all bytes, with zeros in its place.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,11 @@ from typing import Any
 from bench.errors import UserError
 
 SEAL = "sha256"
+UNSEALED = "0" * 64
+"""What stands in Parquet's metadata before the hash is known."""
+
+_ENTRY = re.compile(SEAL.encode() + rb"..([0-9a-f]{64})", re.DOTALL)
+"""Name and value in Parquet's compact Thrift: between them are the value's type and length."""
 
 
 def write_sealed(rows: Iterable[Mapping[str, Any]], path: Path) -> None:
@@ -57,10 +65,36 @@ def find_damage(path: Path) -> str | None:
         data = path.read_bytes()
     except OSError as error:
         return f"not readable ({error.strerror})"
+    return _parquet_damage(data) if path.suffix == ".parquet" else _lines_damage(data)
+
+
+def _lines_damage(data: bytes) -> str | None:
     end = data.rfind(b"\n", 0, -1) + 1
     if not data.endswith(b"\n") or not data[end:].startswith(f'{{"{SEAL}"'.encode()):
         return f"cut short: the last line is not its {SEAL}"
     return None if data[end:] == _seal(data[:end]) else f"changed since it was written ({SEAL})"
+
+
+def seal_parquet(data: bytes) -> bytes:
+    """A Parquet file whose metadata has `UNSEALED` for `SEAL`, with its hash there."""
+    start, end = _entry(data)
+    return data[:start] + hashlib.sha256(data).hexdigest().encode() + data[end:]
+
+
+def _parquet_damage(data: bytes) -> str | None:
+    start, end = _entry(data)
+    if start == end or not data.endswith(b"PAR1"):
+        return f"cut short: its {SEAL} is not at its end"
+    expected = hashlib.sha256(data[:start])
+    expected.update(UNSEALED.encode() + data[end:])
+    same = data[start:end] == expected.hexdigest().encode()
+    return None if same else f"changed since it was written ({SEAL})"
+
+
+def _entry(data: bytes) -> tuple[int, int]:
+    """Where a Parquet file's hash stands, the last of that name; (0, 0) if nowhere."""
+    found = _ENTRY.match(data, max(data.rfind(SEAL.encode()), 0))
+    return found.span(1) if found else (0, 0)
 
 
 def _seal(body: bytes) -> bytes:

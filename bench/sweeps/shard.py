@@ -19,7 +19,7 @@ from bench.sweeps.expand import Sweep, unit_points
 from bench.sweeps.group import make_groups
 from bench.sweeps.keys import Address, address
 from bench.sweeps.shards import Shard
-from bench.sweeps.store import encode, rows_table, write_whole
+from bench.sweeps.store import encode_sealed, rows_table, write_whole
 from bench.sweeps.worker import run_groups
 
 Progress = Callable[[int, int, int], None]
@@ -78,7 +78,7 @@ def evaluate_shard(
         keep(cache, fresh, say)
     table = rows_table(points, addresses, [found[one] for one in addresses], sweep.columns)
     try:
-        write_whole(encode(table), output)
+        write_whole(encode_sealed(table), output)
     except OSError as error:
         raise UserError(
             f"{output}: cannot be written ({error.strerror}); its points are in the cache"

@@ -16,6 +16,7 @@ from bench.experiments import Point, read_profile, read_workload
 from bench.partitioners.sources import find_source
 from bench.results.schema import SCHEMA
 from bench.rows import MEASURES, Row
+from bench.sealed import SEAL, UNSEALED, seal_parquet
 from bench.sweeps.keys import Address, code_digest
 from bench.variants import split_reference
 
@@ -116,10 +117,21 @@ def _about(point: Point, columns: Sequence[str]) -> Row:
 
 def encode(table: pa.Table) -> bytes:
     """A table as the bytes of a Parquet file; the same rows give the same bytes."""
+    return _encode(table, {})
+
+
+def encode_sealed(table: pa.Table) -> bytes:
+    """The same with a hash of itself, which `bench.sealed.find_damage` looks at."""
+    return seal_parquet(_encode(table, {SEAL: UNSEALED}))
+
+
+def _encode(table: pa.Table, metadata: dict[str, str]) -> bytes:
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        table, sink, compression="zstd", compression_level=3, row_group_size=ROW_GROUP, version="2.6"
-    )
+    with pq.ParquetWriter(
+        sink, table.schema, compression="zstd", compression_level=3, version="2.6"
+    ) as writer:
+        writer.write_table(table, ROW_GROUP)
+        writer.add_key_value_metadata(metadata)
     return sink.getvalue().to_pybytes()
 
 

@@ -46,7 +46,7 @@ def test_sweep_runs_once(root: Path, tmp_path: Path) -> None:
     assert other.returncode == 0, other.stderr
     assert "16 from the cache, 0 computed" in other.stdout
     files = [path.relative_to(tmp_path / "a") for path in (tmp_path / "a" / "sweep").rglob("*.*")]
-    assert len([path for path in files if path.parent.name == "points"]) == 2
+    assert len([path for path in files if path.parent.name == "points"]) > 1
     for file in files:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
 
@@ -65,4 +65,4 @@ def test_what_to_sweep_must_be_said(root: Path, tmp_path: Path) -> None:
         done = snakemake(root, tmp_path, *config)
         assert done.returncode != 0
         assert message in done.stderr
-        assert "Traceback (most recent" not in done.stderr
+        assert "Traceback" not in done.stderr
