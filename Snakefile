@@ -46,7 +46,7 @@ from bench.digest import (
 )
 from bench.errors import UserError
 from bench.experiments import load_config, make_shards, notebooks
-from bench.leftovers import register_run, remove_damaged, say_if_full
+from bench.leftovers import date_now, register_run, remove_damaged, say_if_full
 from bench.progress import follow, hush
 
 # relative, so that a run within the repository names its files as they are called there
@@ -81,17 +81,40 @@ if not SWEPT and workflow.is_main_process and "sweep" in sys.argv:
 
 JOBS = SWEPT.jobs if SWEPT else {}
 SWEEP_OUT = f"{OUT}/sweep/{SWEPT.name}" if SWEPT else f"{OUT}/sweep/none"
+SWEEP_ROWS = f"{SWEEP_OUT}/points/{{shard}}.parquet"
 
 # A run that was killed must not be in the way of the next one.
 if workflow.is_main_process and not workflow.output_settings.dryrun:
     if SWEPT:
-        written = Path(SWEEP_OUT).glob("points/*.parquet")
+        written = [*Path(SWEEP_OUT).glob("points/*.parquet")]
     else:
         written = [*Path(OUT).glob("shards/*.jsonl"), *Path(OUT).glob("*.jsonl")]
-    for line in [*register_run(), *remove_damaged(written)]:
+    dated = [
+        *written,
+        *Path(OUT).glob("results/*.parquet"),
+        Path(OUT) / "provenance.json",
+    ]
+    for line in [*register_run(), *remove_damaged(written), *date_now(dated)]:
         print(line, file=sys.stderr)
 
 DIGESTS = {name: shard_digest(shard, SETTINGS) for name, shard in SHARDS.items()}
+
+
+REPORTS = SUITE / "reports"
+# With a default storage provider, all other files are looked for in the store.
+OWN = {
+    name: local(sorted(str(path) for path in paths if path.is_file()))
+    for name, paths in {
+        "published": (REPORTS / "published").glob("*.csv"),
+        "fidelity": [REPORTS / "expected/fidelity.yaml"],
+        "baselines": [
+            *(REPORTS / "baselines").glob("*.csv"),
+            *(REPORTS / "baselines").glob("*.json"),
+        ],
+        "expected": (REPORTS / "expected").rglob("*"),
+        "templates": (REPORTS / "templates").rglob("*"),
+    }.items()
+}
 
 
 def minutes(points, attempt):
@@ -139,7 +162,9 @@ onstart:
 onsuccess:
     if FOLLOWED:
         workflow.follower.stop()
-    if SWEPT:
+    if workflow.storage_settings.default_storage_provider:
+        pass  # results are elsewhere
+    elif SWEPT:
         shell(
             "python -m bench sweep summary {SWEEP_OUT:q} --logs {OUT:q}/logs/sweep/{SWEPT.name:q}"
         )
@@ -163,6 +188,9 @@ rule:
     input:
         f"{OUT}/index.html",
         f"{OUT}/claims.checked" if SETTINGS.claims else [],
+        # what is damaged and removed is made again, although all that follows is there
+        expand(f"{OUT}/shards/{{shard}}.jsonl", shard=SHARDS),
+        f"{OUT}/accuracy.jsonl" if SETTINGS.accuracy else [],
 
 
 # The longest first, so that no core is left with nothing to do beside the last one.
@@ -256,10 +284,9 @@ rule tables:
         results=rules.collect.output,
         accuracy=rules.accuracy.output if SETTINGS.accuracy else [],
         boards=rules.boards.output if SETTINGS.boards else [],
-        published=sorted((SUITE / "reports/published").glob("*.csv")),
-        fidelity=SUITE / "reports/expected/fidelity.yaml",
-        stored=sorted((SUITE / "reports/baselines").glob("*.csv"))
-        + sorted((SUITE / "reports/baselines").glob("*.json")),
+        published=OWN["published"],
+        fidelity=OWN["fidelity"],
+        stored=OWN["baselines"],
         measured=rules.baselines.output if BASELINES == "measure" else [],
     output:
         directory(f"{OUT}/tables"),
@@ -293,11 +320,11 @@ rule tables:
 # The executed copies hold paths of this machine: they stay in the output folder.
 rule figures:
     input:
-        notebook=lambda wildcards: NOTEBOOKS[wildcards.notebook],
+        notebook=lambda wildcards: local(NOTEBOOKS[wildcards.notebook]),
         results=rules.collect.output,
         tables=rules.tables.output,
-        published=sorted((SUITE / "reports/published").glob("*.csv")),
-        fidelity=SUITE / "reports/expected/fidelity.yaml",
+        published=OWN["published"],
+        fidelity=OWN["fidelity"],
     output:
         f"{OUT}/notebooks/{{notebook}}.ipynb",
     log:
@@ -305,7 +332,7 @@ rule figures:
     conda:
         "environment.yml"
     params:
-        out=f"{OUT}/figures",
+        out=lambda wildcards, output: str(Path(output[0]).parents[1] / "figures"),
         digest=report_digest(),
     shell:
         "python -m bench.results.notebook {input.notebook:q} {output:q} --results {input.results:q}"
@@ -316,9 +343,7 @@ rule claims:
     input:
         results=rules.collect.output,
         tables=rules.tables.output,
-        expected=sorted(
-            p for p in (SUITE / "reports/expected").rglob("*") if p.is_file()
-        ),
+        expected=OWN["expected"],
     output:
         f"{OUT}/claims.csv",
     log:
@@ -334,7 +359,7 @@ rule claims:
 
 rule provenance:
     input:
-        config=CONFIG,
+        config=local(CONFIG),
         results=rules.collect.output,
     output:
         f"{OUT}/provenance.json",
@@ -355,9 +380,7 @@ rule site:
         expand(f"{OUT}/notebooks/{{notebook}}.ipynb", notebook=NOTEBOOKS),
         rules.claims.output if SETTINGS.claims else [],
         results=rules.collect.output,
-        templates=sorted(
-            p for p in (SUITE / "reports/templates").rglob("*") if p.is_file()
-        ),
+        templates=OWN["templates"],
     output:
         f"{OUT}/index.html",
     log:
@@ -365,7 +388,7 @@ rule site:
     conda:
         "environment.yml"
     params:
-        out=f"{OUT}/site",
+        out=lambda wildcards, output: str(Path(output[0]).parent / "site"),
         digest=site_digest(),
     shell:
         "python -m bench.site --results {input.results:q} --reports $(dirname {output:q})"
@@ -393,12 +416,13 @@ rule sweep:
     input:
         f"{SWEEP_OUT}/tables",
         f"{SWEEP_OUT}/exploration",
+        expand(SWEEP_ROWS, shard=JOBS),
 
 
 # A job whose node dies is tried once more; what it had put into the cache is not computed again.
 rule sweep_shard:
     output:
-        f"{SWEEP_OUT}/points/{{shard}}.parquet",
+        SWEEP_ROWS,
     log:
         f"{OUT}/logs/sweep/{SWEPT.name if SWEPT else 'none'}/{{shard}}.log",
     retries: 1
@@ -418,7 +442,7 @@ rule sweep_shard:
 
 rule sweep_tables:
     input:
-        expand(rules.sweep_shard.output, shard=JOBS),
+        expand(SWEEP_ROWS, shard=JOBS),
     output:
         directory(f"{SWEEP_OUT}/tables"),
     log:
@@ -427,6 +451,8 @@ rule sweep_tables:
         "environment.yml"
     params:
         sweep=SWEEP,
+        # where a storage provider puts them, if there is one
+        folder=lambda wildcards, input: Path(input[0]).parent.parent,
         digest=sweep_report_digest() if SWEPT else "",
     shell:
         "python -m bench sweep tables $(dirname {output:q}) --out {output:q} --sweep {params.sweep:q}"

@@ -1,4 +1,4 @@
-"""What a run that was killed leaves behind, cleared before the next one: its lock, and damaged shards.
+"""What a killed run leaves behind, cleared before the next one: its lock, damaged and misdated files.
 
 A lock of Snakemake's is a file, so that it outlives a process that is killed. Each run therefore writes down
 its process in ``.snakemake/runs``; where all that did are gone, so is what they locked.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -48,6 +49,19 @@ def remove_damaged(shards: Iterable[Path]) -> list[str]:
         if path.exists() and (damage := find_damage(path)):
             path.unlink()
             said.append(f"{path}: {damage}; it is computed again")
+    return said
+
+
+def date_now(files: Iterable[Path]) -> list[str]:
+    """Give files that are dated ahead of this machine's clock the time that it is; a line on each.
+
+    A node with a fast clock has written them. Snakemake fails where what it makes of them is older than they.
+    """
+    said = []
+    for path in files:
+        if path.exists() and path.stat().st_mtime > time.time():
+            path.touch()
+            said.append(f"{path}: dated ahead of this machine's clock; it is dated now")
     return said
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from bench import leftovers
-from bench.leftovers import register_run, remove_damaged
+from bench.leftovers import date_now, register_run, remove_damaged
 from bench.sealed import write_sealed
 
 KILLED = "import os; from bench.leftovers import register_run; register_run(); os.kill(os.getpid(), 9)"
@@ -63,3 +64,17 @@ def test_damaged_shards_are_removed(tmp_path: Path) -> None:
     assert line.startswith(f"{cut}: cut short")
     assert whole.exists()
     assert not cut.exists()
+
+
+def test_files_dated_ahead(tmp_path: Path) -> None:
+    """A file from a fast clock is dated now and named, others keep their time."""
+    ahead, before, missing = tmp_path / "ahead", tmp_path / "before", tmp_path / "missing"
+    for path, offset in ((ahead, 3600), (before, -3600)):
+        path.touch()
+        os.utime(path, (time.time() + offset,) * 2)
+    written = before.stat().st_mtime_ns
+    said = date_now([ahead, before, missing])
+    assert len(said) == 1
+    assert "ahead: dated ahead of this machine's clock" in said[0]
+    assert ahead.stat().st_mtime <= time.time()
+    assert before.stat().st_mtime_ns == written

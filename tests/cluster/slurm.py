@@ -23,19 +23,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sinfo", "squeue", "scancel", "scontrol")
 PACKAGES = "slurmctld slurmd slurm-client munge"
 ETC = Path("/etc/slurm")
+LINKS = tuple(ETC / name for name in ("slurm.conf", "gres.conf", "cgroup.conf"))
 LOCK = Path(tempfile.gettempdir()) / "loopback-slurm.lock"
 MARK = "LOOPBACK_SLURM"
-"""In the environment of every daemon, step and job: the folder of the Slurm that it belongs to."""
+"""In the environment of every daemon, step and job, and of what asked for it: the folder of its Slurm."""
 NODE = "LOOPBACK_NODE"
 """In the environment of every slurmd and step: its node."""
 START_LIMIT_S = 30.0
+TURN_LIMIT_S = 300.0
 NODE_TIMEOUT_S = 6
 """A node that has not answered for so long is down, and its jobs have failed."""
 PR_SET_PDEATHSIG = 1
@@ -93,7 +96,7 @@ class Slurm:
     daemons: Mapping[str, subprocess.Popen[bytes]]
 
     def environment(self) -> dict[str, str]:
-        """What a command needs to talk to it, and to be found by `belonging`."""
+        """What a command needs to talk to it, and to be found by `having`."""
         return {**os.environ, "SLURM_CONF": str(self.state / "slurm.conf"), MARK: str(self.state)}
 
     def ask(self, *command: str) -> str:
@@ -112,16 +115,14 @@ class Slurm:
 
         Returns the ids of the processes that were killed.
         """
-        pids = [self.daemons[node].pid]
-        os.kill(pids[0], signal.SIGKILL)
+        mark = f"{MARK}={self.state}"
+        self.daemons[node].kill()
         self.daemons[node].wait()
-        while found := [*belonging(NODE, node, self.state), *belonging("SLURMD_NODENAME", node, self.state)]:
-            for pid in found:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            pids += found
-            time.sleep(0.02)
-        return pids
+        return [
+            self.daemons[node].pid,
+            *end_all(f"{NODE}={node}", mark),
+            *end_all(f"SLURMD_NODENAME={node}", mark),
+        ]
 
 
 def why_not() -> str | None:
@@ -143,45 +144,74 @@ def loopback(state: Path, nodes: int = 2, cpus: int = 2, boards: int = 1) -> Ite
     on a machine: the next one waits. Raises Unavailable.
     """
     with LOCK.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _take(lock)
         if reason := why_not():
             raise Unavailable(reason)
-        links = [ETC / name for name in ("slurm.conf", "gres.conf", "cgroup.conf")]
         names = tuple(f"node{n}" for n in range(nodes))
         daemons: dict[str, subprocess.Popen[bytes]] = {}
         made = not ETC.exists()
+        guard = _guard(state)
         try:
             _configure(state, names, cpus, boards)
             # the plug-in takes SLURM_CONF away from srun, so the usual place must hold the files as well
             ETC.mkdir(parents=True, exist_ok=True)
-            for link in links:
+            for link in LINKS:
                 link.unlink(missing_ok=True)
                 link.symlink_to(state / link.name)
             _start(state, names, daemons)
             yield Slurm(state, names, daemons)
         finally:
-            _stop(state, daemons)
-            for link in links:
-                if _ours(link):
-                    link.unlink()
+            _stop(daemons)
+            guard.communicate(timeout=30)
             if made:
                 with contextlib.suppress(OSError):
                     ETC.rmdir()
 
 
-def belonging(variable: str, value: str, state: Path) -> list[int]:
-    """Ids of live processes with this variable in their environment that belong to the Slurm in ``state``."""
-    found = []
+def _take(lock: IO[str]) -> None:
+    deadline = time.monotonic() + TURN_LIMIT_S
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise Unavailable("another loopback Slurm runs here, and does not end") from None
+            time.sleep(0.2)
+
+
+def having(*settings: str) -> list[int]:
+    """Ids of the other live processes that have all of these (``NAME=VALUE``) in their environment."""
+    found, wanted = [], {setting.encode() for setting in settings}
     for path in Path("/proc").iterdir():
         if path.name.isdigit() and int(path.name) != os.getpid():
-            try:
-                settings = (path / "environ").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            wanted = {f"{variable}={value}".encode(), f"{MARK}={state}".encode()}
-            if wanted <= set(settings):
-                found.append(int(path.name))
+            with contextlib.suppress(OSError):
+                if wanted <= set((path / "environ").read_bytes().split(b"\0")):
+                    found.append(int(path.name))
     return found
+
+
+def end_all(*settings: str) -> list[int]:
+    """Kill what is `having` these until nothing is left; the ids of the processes."""
+    killed = []
+    while found := having(*settings):
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        killed += found
+        time.sleep(0.02)
+    return killed
+
+
+def with_parent() -> Callable[[], None]:
+    """For `subprocess.Popen`: the process is killed when this one ends, however it ends, even if stopped."""
+    parent, libc = os.getpid(), ctypes.CDLL(None)
+
+    def die_with_parent() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return die_with_parent
 
 
 def _program(name: str) -> str | None:
@@ -227,28 +257,19 @@ def _start(state: Path, names: Sequence[str], daemons: dict[str, subprocess.Pope
     munge = [f"--{what}={state}/munge{end}" for what, end in (("key-file", ".key"), ("socket", ".sock"))]
     munge += [f"--{what}={state}/munged.{what[:4]}" for what in ("pid-file", "log-file", "seed-file")]
     daemons["munged"] = _daemon(state, "munged", ["munged", "--foreground", "--force", *munge])
-    _wait_for(daemons, "munged", (state / "munge.sock").exists)
+    _wait_for(state, daemons, "munged", (state / "munge.sock").exists)
     daemons["slurmctld"] = _daemon(state, "slurmctld", ["slurmctld", "-D", "-c"])
     for name in names:
         daemons[name] = _daemon(state, name, ["slurmd", "-D", "-N", name], {NODE: name})
     known = Slurm(state, tuple(names), daemons)
-    _wait_for(
-        daemons, "slurmctld", lambda: known.ask("sinfo", "-h", "-t", "idle", "-o", "%D") == str(len(names))
-    )
+    idle = ("sinfo", "-h", "-t", "idle", "-o", "%D")
+    _wait_for(state, daemons, "slurmctld", lambda: known.ask(*idle) == str(len(names)))
 
 
 def _daemon(
     state: Path, name: str, command: Sequence[str], extra: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a daemon in the foreground: it ends with this process, however that ends."""
-    parent = os.getpid()
-    libc = ctypes.CDLL(None)
-
-    def die_with_parent() -> None:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # also where it is stopped
-        if os.getppid() != parent:
-            os._exit(1)
-
+    """Start a daemon in the foreground."""
     environment = {**os.environ, "SLURM_CONF": str(state / "slurm.conf"), MARK: str(state), **(extra or {})}
     with (state / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
@@ -257,23 +278,25 @@ def _daemon(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=die_with_parent,  # noqa: PLW1509
+            preexec_fn=with_parent(),  # noqa: PLW1509
             start_new_session=True,
         )
 
 
-def _wait_for(daemons: Mapping[str, subprocess.Popen[bytes]], name: str, ready: object) -> None:
-    assert callable(ready)
+def _wait_for(
+    state: Path, daemons: Mapping[str, subprocess.Popen[bytes]], name: str, ready: Callable[[], bool]
+) -> None:
     deadline = time.monotonic() + START_LIMIT_S
     while not ready():
         ended = [each for each, process in daemons.items() if process.poll() is not None]
         if ended or time.monotonic() > deadline:
-            raise Unavailable(f"{', '.join(ended) or name} did not start; its log is beside slurm.conf")
+            log = (state / f"{(ended or [name])[0]}.log").read_text(encoding="utf-8", errors="replace")
+            raise Unavailable(f"{', '.join(ended) or name} did not start: {log[-300:].strip()}")
         time.sleep(0.05)
 
 
-def _stop(state: Path, daemons: Mapping[str, subprocess.Popen[bytes]]) -> None:
-    """End the jobs, the daemons and whatever of them is left, by their ids."""
+def _stop(daemons: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    """End the daemons."""
     for process in reversed(list(daemons.values())):
         if process.poll() is None:
             process.send_signal(signal.SIGCONT)
@@ -284,11 +307,29 @@ def _stop(state: Path, daemons: Mapping[str, subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    while left := belonging(MARK, str(state), state):
-        for pid in left:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.05)
+
+
+def _clear(state: Path) -> None:
+    """Remove what a Slurm in ``state`` has left: processes, links, its folder."""
+    end_all(f"{MARK}={state}")
+    for link in LINKS:
+        if link.is_symlink() and link.readlink().parent == state:
+            link.unlink()
+    shutil.rmtree(state, ignore_errors=True)
+
+
+def _guard(state: Path) -> subprocess.Popen[bytes]:
+    """A process that waits for the end of this one, or of its standard input, and clears ``state`` then.
+
+    Daemons die with this process, but not what they have started: jobs and their steps.
+    """
+    return subprocess.Popen(
+        [sys.executable, __file__, "--clear-after-input", str(state)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def main() -> int:
@@ -299,8 +340,15 @@ def main() -> int:
     )
     parser.add_argument("--nodes", type=int, default=2, help="slurmd processes, each a node (default: 2)")
     parser.add_argument("--cpus", type=int, default=2, help="CPUs that each node claims to have (default: 2)")
-    parser.add_argument("command", nargs="+", help="what to run, after --")
+    parser.add_argument("--clear-after-input", type=Path, help=argparse.SUPPRESS)  # see `_guard`
+    parser.add_argument("command", nargs="*", help="what to run, after --")
     given = parser.parse_args()
+    if given.clear_after_input:
+        sys.stdin.read()
+        _clear(given.clear_after_input)
+        return 0
+    if not given.command:
+        parser.error("say what to run, after --")
     with tempfile.TemporaryDirectory() as folder:
         try:
             with loopback(Path(folder) / "loopback-slurm", given.nodes, given.cpus) as slurm:
