@@ -16,6 +16,7 @@
 import os
 import shlex
 import sys
+from os.path import dirname
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -332,7 +333,7 @@ rule figures:
     conda:
         "environment.yml"
     params:
-        out=lambda wildcards, output: str(Path(output[0]).parents[1] / "figures"),
+        out=lambda wildcards, output: dirname(dirname(output[0])) + "/figures",
         digest=report_digest(),
     shell:
         "python -m bench.results.notebook {input.notebook:q} {output:q} --results {input.results:q}"
@@ -388,7 +389,7 @@ rule site:
     conda:
         "environment.yml"
     params:
-        out=lambda wildcards, output: str(Path(output[0]).parent / "site"),
+        out=lambda wildcards, output: dirname(output[0]) + "/site",
         digest=site_digest(),
     shell:
         "python -m bench.site --results {input.results:q} --reports $(dirname {output:q})"
@@ -452,7 +453,7 @@ rule sweep_tables:
     params:
         sweep=SWEEP,
         # where a storage provider puts them, if there is one
-        folder=lambda wildcards, input: Path(input[0]).parent.parent,
+        folder=lambda wildcards, input: dirname(dirname(input[0])),
         digest=sweep_report_digest() if SWEPT else "",
     shell:
         "python -m bench sweep tables $(dirname {output:q}) --out {output:q} --sweep {params.sweep:q}"

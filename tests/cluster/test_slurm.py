@@ -83,6 +83,12 @@ def shards_on(slurm: Slurm, *state: str) -> list[str]:
     return [line.rpartition("_")[2] for line in said if "sweep_shard" in line]
 
 
+def midway(slurm: Slurm, folder: Path, out: str) -> bool:
+    """Whether a sweep has finished a shard, and both nodes are at others."""
+    done, running = {name[:5] for name in pieces(SWEEP, folder, out)}, shards_on(slurm, "-t", "R")
+    return bool(done) and len(running) == 2 and done.isdisjoint(running)
+
+
 def test_same_tables_as_locally(project: Path, state: Path) -> None:
     """Two nodes share the shards, each with a board for its job; every table has the local run's bytes."""
     run(SMOKE, project, "smoke")
@@ -99,7 +105,7 @@ def test_sweep_with_a_node_that_dies(swept: Path, state: Path) -> None:
     """Of two nodes one loses power midway: its shard alone is computed again; the same bytes."""
     with brought_up(state) as slurm:
         process = start(SWEEP, swept, "torn", *THROUGH_SLURM, *ALONE, environment=slurm.environment())
-        wait_until(lambda: pieces(SWEEP, swept, "torn") and len(shards_on(slurm, "-t", "R")) == 2, process)
+        wait_until(lambda: midway(slurm, swept, "torn"), process)
         dead = slurm.nodes[0]
         lost = shards_on(slurm, "-t", "R", "-w", dead)
         killed = slurm.kill_node(dead)
@@ -111,7 +117,8 @@ def test_sweep_with_a_node_that_dies(swept: Path, state: Path) -> None:
     assert f"{dead} down" in nodes, nodes
     assert 0 < missing < 800
     assert started == Counter(["00000", "00001", "00002", "00003", *lost]), said
-    assert set(computed(swept, "torn").values()) == {200}
+    # a job may have been killed when its points were in the cache, before it has ended
+    assert all(count == 200 for job, count in computed(swept, "torn").items() if job not in lost)
     assert tables(SWEEP, swept, "torn") == tables(SWEEP, swept, LOCAL)
 
 
