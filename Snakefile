@@ -192,6 +192,7 @@ rule:
         # what is damaged and removed is made again, although all that follows is there
         expand(f"{OUT}/shards/{{shard}}.jsonl", shard=SHARDS),
         f"{OUT}/accuracy.jsonl" if SETTINGS.accuracy else [],
+        f"{OUT}/boards.jsonl" if SETTINGS.boards else [],
 
 
 # The longest first, so that no core is left with nothing to do beside the last one.
