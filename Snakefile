@@ -453,8 +453,6 @@ rule sweep_tables:
         "environment.yml"
     params:
         sweep=SWEEP,
-        # where a storage provider puts them, if there is one
-        folder=lambda wildcards, input: dirname(dirname(input[0])),
         digest=sweep_report_digest() if SWEPT else "",
     shell:
         "python -m bench sweep tables $(dirname {output:q}) --out {output:q} --sweep {params.sweep:q}"
@@ -465,6 +463,7 @@ rule sweep_tables:
 rule sweep_exploration:
     input:
         rules.sweep_tables.output,
+        expand(SWEEP_ROWS, shard=JOBS),
     output:
         directory(f"{SWEEP_OUT}/exploration"),
     log:

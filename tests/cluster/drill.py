@@ -88,7 +88,7 @@ def run(
 def tables(drill: Drill, folder: Path, out: str) -> dict[str, bytes]:
     """Every table's bytes, by name."""
     found = {
-        path.name: path.read_bytes()
+        str(path.relative_to(folder / out)): path.read_bytes()
         for path in (folder / out).glob(drill.tables)
         if path.is_file() and path.name[0] != "."
     }
