@@ -12,9 +12,15 @@ from typing import Annotated
 
 import typer
 
-from bench import cli_baseline, cli_boards, cli_check, cli_explore, cli_looking, cli_plan, cli_sweep
-from bench.cli_new import new
-from bench.cli_options import (
+from bench.commands import baseline as cli_baseline
+from bench.commands import boards as cli_boards
+from bench.commands import check as cli_check
+from bench.commands import explore as cli_explore
+from bench.commands import looking as cli_looking
+from bench.commands import plan as cli_plan
+from bench.commands import sweep as cli_sweep
+from bench.commands.new import new
+from bench.commands.options import (
     DEFAULT_PROFILE,
     PARTITIONER_HELP,
     WORKLOAD_HELP,
@@ -69,7 +75,7 @@ class Shown(StrEnum):
 @app.command("list", epilog="Example: bench list partitioners")
 def list_names(what: Listed, as_json: Json = False) -> None:
     """List workloads, hardware profiles, partitioners, topologies or number formats, a line about each."""
-    from bench import cli_list
+    from bench.commands import listing as cli_list
 
     cli_list.list_names(what.value, as_json=as_json)
 
@@ -81,7 +87,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show all values of one workload or hardware profile."""
-    from bench import cli_list
+    from bench.commands import listing as cli_list
 
     cli_list.show(what.value, name, as_json=as_json)
 
@@ -108,7 +114,7 @@ def run(
     are wrong).
     """
     use_one_thread()
-    from bench import cli_run
+    from bench.commands import run as cli_run
 
     cluster = (profile, topology, link, link_latency_ns, fpgas)
     solved = cli_run.run_point(workload, cluster, partitioner, param or [], save_plan, as_json=as_json)
@@ -141,7 +147,7 @@ def search(
     Ctrl-C stops it with the best so far. Exit code 1: there is no plan.
     """
     use_one_thread()
-    from bench import cli_search
+    from bench.commands import search as cli_search
 
     cluster = (profile, topology, link, link_latency_ns, fpgas)
     solved = cli_search.search_plan(workload, cluster, seconds, out, as_json=as_json)
@@ -163,7 +169,7 @@ def explain(
     Exit code 1: there is no plan.
     """
     use_one_thread()
-    from bench import cli_explain
+    from bench.commands import explain as cli_explain
 
     cluster = (profile, topology, link, link_latency_ns, fpgas)
     solved = cli_explain.explain(workload, cluster, as_json=as_json)
@@ -200,7 +206,8 @@ def numerics(
     Exit code 1: there is no plan, or it computes something else.
     """
     use_one_thread()
-    from bench import cli_given_plan, cli_numerics
+    from bench.commands import given_plan as cli_given_plan
+    from bench.commands import numerics as cli_numerics
 
     cluster = (profile, topology, None, None, fpgas)
     asked = cli_given_plan.asked(plan, workload, partitioner, cluster, param)
@@ -218,7 +225,7 @@ def export(
     steps: Annotated[int | None, typer.Option(min=1, help="Time steps, instead of the workload's.")] = None,
 ) -> None:
     """Write a workload as an ONNX model with random weights, so that other tools can run the same."""
-    from bench import cli_export
+    from bench.commands import export_onnx as cli_export
 
     cli_export.export_workload(workload, out, seed, steps)
 
@@ -246,7 +253,7 @@ def import_model(
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Show the recurrent layers of an ONNX model, what is around them, and how to run them here."""
-    from bench import cli_import
+    from bench.commands import import_onnx as cli_import
     from bench.workloads.onnx_import.importer import Options
 
     sizes = {name: int(size) for name, size in cli_import.parse_pairs("--dim", dim or []).items()}
@@ -260,7 +267,7 @@ def validate(
 ) -> None:
     """Check files that you wrote: all mistakes at once, and nothing written."""
     use_one_thread()
-    from bench import cli_validate
+    from bench.commands import validate as cli_validate
 
     cli_validate.validate_files(files)
 
@@ -331,7 +338,7 @@ def measure(config: Path, output: Path) -> None:
 @pipeline.command(epilog="Example: bench pipeline check reports/claims.csv")
 def check(claims: Path) -> None:
     """Exit with code 1 if a claim failed."""
-    from bench.cli_summary import failed_claims
+    from bench.commands.summary import failed_claims
 
     failed = failed_claims(claims)
     for line in failed:

@@ -328,7 +328,7 @@ def test_every_command_shows_an_example(
 def test_list_starts_quickly(what: str) -> None:
     """Listing imports neither numba nor pandas: those take a second."""
     code = (
-        f"import sys; from bench import cli_list; cli_list.list_names({what!r}, as_json=True);"
+        f"import sys; from bench.commands.listing import list_names; list_names({what!r}, as_json=True);"
         "print(sorted({'numba', 'pandas', 'matplotlib', 'pyarrow'} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import anytime, cli_search
-from bench.cli_validate import saved_plan
+from bench import anytime
+from bench.commands import search as cli_search
+from bench.commands.validate import saved_plan
 from bench.evaluate import emulated_cycles
 from bench.partitioners.search import Progress
 from bench.partitioners.space import Candidate, Layout, Schedule, Split

@@ -114,7 +114,7 @@ def test_interpreter(timed: Callable[..., object]) -> None:
 
 def test_import(timed: Callable[..., object], tmp_path: Path) -> None:
     """An ONNX file of LSTM-512, written from the catalogue's workload, read as a workload."""
-    from bench.cli_export import export_workload
+    from bench.commands.export_onnx import export_workload
     from bench.workloads.onnx_import.importer import import_onnx
 
     path = tmp_path / "lstm.onnx"

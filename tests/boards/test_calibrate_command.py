@@ -12,7 +12,7 @@ import yaml
 
 from bench.boards.free import DEFAULT, free_parameters, value_of, with_values
 from bench.boards.retime import Retimed
-from bench.cli_boards_calibrate import calibrate_profile
+from bench.commands.boards_calibrate import calibrate_profile
 from bench.errors import UserError
 from bench.hardware.files import HW_PROFILES, load_profile
 from bench.hardware.profile import Profile

@@ -16,7 +16,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.cli_validate import kind_of
+from bench.commands.validate import kind_of
 from bench.errors import UserError
 from bench.experiments import load_config
 from bench.files import Loc

@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from bench import cli
-from bench.cli_export import with_steps
+from bench.commands.export_onnx import with_steps
 from bench.errors import UserError
 from bench.numerics import onnx_files
 from bench.numerics.export import OPSETS, external_inputs, loops_in_order, to_onnx

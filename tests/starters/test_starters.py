@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.cli_new import SNAKEFILE
+from bench.commands.new import SNAKEFILE
 from bench.errors import UserError
 from bench.experiments import Experiment, expand, load_config
 from bench.hardware.files import load_profile, make_cluster

@@ -12,8 +12,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from bench import cli_trace
-from bench.cli_run import make_point
+from bench.commands import trace as cli_trace
+from bench.commands.run import make_point
 from bench.evaluate import emulated_cycles
 from bench.experiments import Point, read_workload
 from bench.plans.files import save_plan

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli_options import (
+from bench.commands.options import (
     DEFAULT_PROFILE,
     PARTITIONER_HELP,
     WORKLOAD_HELP,
@@ -52,7 +52,8 @@ def trace(
     Exit code 1: there is no plan.
     """
     use_one_thread()
-    from bench import cli_given_plan, cli_trace
+    from bench.commands import given_plan as cli_given_plan
+    from bench.commands import trace as cli_trace
 
     cluster = (profile, topology, link, link_latency_ns, fpgas)
     asked = cli_given_plan.asked(plan, workload, partitioner, cluster, param)
@@ -72,7 +73,7 @@ def compare(
 
     Exit code 0: identical, 1: different.
     """
-    from bench import cli_compare
+    from bench.commands import compare as cli_compare
 
     same = cli_compare.compare_runs(run_a, run_b, out, tolerance, as_json=as_json)
     raise typer.Exit(0 if same else 1)
@@ -83,6 +84,6 @@ def summary(
     as_json: Json = False,
 ) -> None:
     """Sum up a finished run: points, best speed-ups, deviations, failures, claims, where to look."""
-    from bench import cli_summary
+    from bench.commands import summary as cli_summary
 
     cli_summary.show(folder, as_json=as_json)

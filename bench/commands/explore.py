@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.cli_options import Json
+from bench.commands.options import Json
 from bench.errors import UserError
 from bench.threads import use_one_thread
 
@@ -60,7 +60,7 @@ def pareto(
 
     Devices are those of the cluster, energy is its upper bound, memory the weights on the fullest device.
     """
-    from bench import cli_explore_show
+    from bench.commands import explore_show as cli_explore_show
 
     cli_explore_show.show_pareto(
         folder, _choice(workload, partitioner, where), objectives, _form(as_json=as_json, as_csv=as_csv)
@@ -84,7 +84,7 @@ def smallest(
     Where none meets it, the fastest point is shown, and by how much it misses. Exit code 1: none does for
     any workload.
     """
-    from bench import cli_explore_show
+    from bench.commands import explore_show as cli_explore_show
 
     met = cli_explore_show.show_smallest(
         folder, _choice(workload, partitioner, where), latency_us, _form(as_json=as_json, as_csv=as_csv)
@@ -117,7 +117,7 @@ def break_even(
     """
     if check:
         use_one_thread()
-    from bench import cli_explore_show
+    from bench.commands import explore_show as cli_explore_show
 
     cli_explore_show.show_break_even(
         folder,
@@ -142,7 +142,7 @@ def sensitivity(
     Elasticity 1: in proportion; 0: no effect; -1: half at twice the value. It is the median over pairs of
     points that differ in that axis alone.
     """
-    from bench import cli_explore_show
+    from bench.commands import explore_show as cli_explore_show
 
     cli_explore_show.show_sensitivity(
         folder, _choice(workload, partitioner, where), _form(as_json=as_json, as_csv=as_csv)

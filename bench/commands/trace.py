@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import __version__
-from bench.cli_given_plan import NoPlan, plan_of
+from bench.commands.given_plan import NoPlan, plan_of
 from bench.errors import DoesNotFit, UserError
 from bench.experiments import Point
 from bench.files import shown

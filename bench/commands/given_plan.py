@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.cli_options import DEFAULT_PROFILE
-from bench.cli_run import make_point
-from bench.cli_validate import saved_plan
+from bench.commands.options import DEFAULT_PROFILE
+from bench.commands.run import make_point
+from bench.commands.validate import saved_plan
 from bench.errors import InvalidPlan, PluginFailed, Unsupported, UserError, describe
 from bench.experiments import Point, read_workload
 from bench.files import read_text

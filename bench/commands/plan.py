@@ -81,7 +81,7 @@ def as_object(check: PlanCheck) -> dict[str, Any]:
 def _print(check: PlanCheck) -> None:
     from rich.console import Console
 
-    from bench.cli_run import asked
+    from bench.commands.run import asked
     from bench.files import shown
 
     if check.form:
@@ -96,7 +96,7 @@ def _print(check: PlanCheck) -> None:
 def _facts(point: Point, row: Row) -> Table:
     from rich.table import Table
 
-    from bench.cli_run import in_seconds
+    from bench.commands.run import in_seconds
     from bench.experiments import read_profile
     from bench.numerics.report import verdict_text
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli_options import (
+from bench.commands.options import (
     DEFAULT_PROFILE,
     PARTITIONER_HELP,
     WORKLOAD_HELP,
@@ -107,7 +107,7 @@ def run(
 
     Exit code 1: no result, or wrong numbers.
     """
-    from bench.cli_boards_run import run_plan
+    from bench.commands.boards_run import run_plan
 
     given = plan, workload, partitioner, (profile, topology, None, None, fpgas), param
     done = run_plan(given, on, cables, bitstreams, (repeats, warm_up, limit), as_json=as_json)
@@ -136,7 +136,7 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Fit the clock and the link of a profile to measured points, and write a new profile that extends it."""
-    from bench.cli_boards_calibrate import calibrate_profile
+    from bench.commands.boards_calibrate import calibrate_profile
 
     calibrate_profile(measured, profile, out, free or [], any_device=any_device, force=force, as_json=as_json)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bench.cli_options import Json
+from bench.commands.options import Json
 from bench.threads import use_one_thread
 
 sweeps = typer.Typer(
@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
 @sweeps.command(epilog="Example: bench sweep plan config/sweep.yaml --cache /shared/sweeps")
 def plan(file: SweepFile, cache: CacheFolder = CACHE, as_json: Json = False) -> None:
     """Say how many points and jobs a sweep has, what is in the cache, and roughly how long the rest takes."""
-    from bench import cli_sweep_plan
+    from bench.commands import sweep_plan as cli_sweep_plan
 
     cli_sweep_plan.show_plan(file, cache, as_json=as_json)
 
@@ -104,7 +104,7 @@ def summary(
     ] = None,
 ) -> None:
     """Sum up a finished sweep: points, best speed-ups, failures, where to look."""
-    from bench.cli_sweep_summary import show_summary
+    from bench.commands.sweep_summary import show_summary
 
     show_summary(folder, logs)
 
@@ -127,6 +127,6 @@ def query(
     memory_mib: Memory = 2048,
 ) -> None:
     """Ask the results of a sweep by SQL; nothing is changed."""
-    from bench import cli_query
+    from bench.commands import query as cli_query
 
     cli_query.show_answer(folder, sql, output_format.value, out, memory_mib)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bench.cli_query import write_answer
+from bench.commands.query import write_answer
 from bench.errors import UserError
 from bench.explore.choose import Choice
 from bench.sweeps.query import open_results

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.anytime import refuse_small_memory
-from bench.cli_run import asked, make_point
-from bench.cli_search import question
+from bench.commands.run import asked, make_point
+from bench.commands.search import question
 from bench.errors import InvalidPlan, Unsupported
 from bench.experiments import Point, read_workload
 from bench.explanation.ablation import Ablation, ablations

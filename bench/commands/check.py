@@ -48,7 +48,7 @@ def check_target(
     """Check and print; whether it conforms."""
     from rich.console import Console
 
-    from bench.cli_run import parse_parameter
+    from bench.commands.run import parse_parameter
     from bench.conformance import check as check_partitioner
     from bench.conformance.show import show
 
@@ -67,7 +67,7 @@ def check_target(
 
 def check_file(path: Path, seconds: float, memory_mib: int) -> Report:
     """What `bench validate` says of a YAML file; then whether a profile or workload runs on a few FPGAs."""
-    from bench.cli_validate import kind_of, validate_file
+    from bench.commands.validate import kind_of, validate_file
     from bench.conformance import Report
     from bench.conformance.report import Finding, Problem, finding
     from bench.conformance.trying import try_profile, try_workloads

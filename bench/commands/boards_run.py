@@ -13,15 +13,15 @@ from rich.table import Table
 from bench.boards.found import Where, find_boards
 from bench.boards.measure import TIMES, Effort, measure
 from bench.boards.platforms import Kind
-from bench.cli_given_plan import NoPlan, asked, plan_of
-from bench.cli_run import in_seconds
+from bench.commands.given_plan import NoPlan, asked, plan_of
+from bench.commands.run import in_seconds
 from bench.errors import UserError
 from bench.evaluate import evaluate
 
 Given = tuple[
     Path | None, str | None, str | None, tuple[str, str, str | None, float | None, int], list[str] | None
 ]
-"""Arguments of `bench.cli_given_plan.asked`."""
+"""Arguments of `bench.commands.given_plan.asked`."""
 
 
 def run_plan(

@@ -8,8 +8,8 @@ from typing import Any
 
 from bench.anytime import Ending, Improvement, refuse_small_memory, watch
 from bench.bounds import lower_bound
-from bench.cli_run import asked, in_seconds, make_point
-from bench.cli_validate import saved_plan
+from bench.commands.run import asked, in_seconds, make_point
+from bench.commands.validate import saved_plan
 from bench.errors import DoesNotFit, InvalidPlan, Unsupported, UserError
 from bench.evaluate import emulated_cycles
 from bench.experiments import Point, read_workload

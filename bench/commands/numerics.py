@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench.cli_given_plan import NoPlan, plan_of
+from bench.commands.given_plan import NoPlan, plan_of
 from bench.errors import BrokenProgram, UserError
 from bench.experiments import Point
 from bench.numerics.report import Report, chosen_format, make_report

@@ -17,7 +17,7 @@ from bench.boards.calibrated_file import check_name, check_out, in_file, percent
 from bench.boards.free import DEFAULT, NAMES, free_parameters, value_of
 from bench.boards.measured_points import Measured, Measurements, read_measurements
 from bench.boards.retime import Retimed
-from bench.cli_run import in_seconds
+from bench.commands.run import in_seconds
 from bench.errors import UserError
 from bench.files import shown
 from bench.hardware.files import load_profile
