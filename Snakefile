@@ -16,7 +16,7 @@
 import os
 import shlex
 import sys
-from os.path import dirname
+from os.path import dirname, join
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -334,7 +334,7 @@ rule figures:
     conda:
         "environment.yml"
     params:
-        out=lambda wildcards, output: dirname(dirname(output[0])) + "/figures",
+        out=lambda wildcards, output: join(dirname(dirname(output[0])), "figures"),
         digest=report_digest(),
     shell:
         "python -m bench.results.notebook {input.notebook:q} {output:q} --results {input.results:q}"
@@ -390,7 +390,7 @@ rule site:
     conda:
         "environment.yml"
     params:
-        out=lambda wildcards, output: dirname(output[0]) + "/site",
+        out=lambda wildcards, output: join(dirname(output[0]), "site"),
         digest=site_digest(),
     shell:
         "python -m bench.site --results {input.results:q} --reports $(dirname {output:q})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -204,7 +205,11 @@ def test_make_test_goes_on_without_boards(root: Path, tmp_path: Path) -> None:
         shutil.copy(root / name, tmp_path)
     for name in (".bootstrap", ".stamp"):
         (venv / name).touch()
-    done = subprocess.run(["make", "test"], cwd=tmp_path, text=True, capture_output=True, check=False)
+    # a make that runs this test must not tell its options to the one within it
+    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
+    done = subprocess.run(
+        ["make", "test"], cwd=tmp_path, env=environment, text=True, capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "the tests that run on emulated FPGAs skip" in done.stderr
     assert done.stdout.splitlines()[-1] == "tested"

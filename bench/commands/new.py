@@ -11,7 +11,7 @@ import typer
 
 from bench.errors import UserError
 
-SNAKEFILE = Path(__file__).resolve().parents[1] / "Snakefile"
+SNAKEFILE = Path(__file__).resolve().parents[2] / "Snakefile"
 
 
 class Made(StrEnum):

@@ -139,10 +139,10 @@ def test_any_range_of_rows_gives_the_same_bits(data: st.DataObject) -> None:
     for stage in cell_program(layer).stages:
         sums = {name: vector() for name in cell_program(layer).sums(stage.name)}
         state, x = {"h": vector(), "c": vector()}, vector()
-        whole = finish(one, layer, stage, sums, state, x)
+        whole = finish(one.vector, layer, stage, sums, state, x)
         parts = [
             finish(
-                one, layer, stage,
+                one.vector, layer, stage,
                 {name: value[:, rows] for name, value in sums.items()},
                 {name: value[:, rows] for name, value in state.items()},
                 x[:, rows],
