@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.baselines.engines import ENGINES
 from bench.baselines.stored import Row
-from bench.baselines.timed import Task
+from bench.baselines.timed import Task, unfinished
 from bench.errors import UserError, unknown_name
 from bench.experiments import read_workload
 from bench.threads import VARIABLES
@@ -112,19 +112,7 @@ def _died(task: Task, said: str) -> Row:
     lines = [line for line in said.splitlines() if line.strip()]
     errors = [line[1:] for line in lines if line.startswith("E ")]  # pytest marks exceptions so
     reason = (errors or lines or ["nothing was said: out of memory?"])[-1].strip()
-    workload, chosen = read_workload(task.workload), ENGINES[task.engine]
-    return Row(
-        workload=task.workload,
-        engine=task.engine,
-        version=chosen.version(),
-        device=chosen.on,
-        precision=chosen.precision,
-        threads=task.threads,
-        batch=workload.batch,
-        macs=workload.macs,
-        status="error",
-        reason=f"the process ended: {reason[:200]}",
-    )
+    return unfinished(task, f"the process ended: {reason[:200]}")
 
 
 def describe_machine(machine: Mapping[str, Any], left_out: Mapping[str, str]) -> dict[str, Any]:

@@ -38,6 +38,23 @@ class Task:
     seconds: float
 
 
+def unfinished(task: Task, reason: str = "") -> Row:
+    """The task's row as long as there is no time: status ``error``."""
+    workload, chosen = read_workload(task.workload), engine(task.engine)
+    return Row(
+        workload=task.workload,
+        engine=chosen.name,
+        version=chosen.version(),
+        device=chosen.on,
+        precision=chosen.precision,
+        threads=task.threads,
+        batch=workload.batch,
+        macs=workload.macs,
+        status="error",
+        reason=reason,
+    )
+
+
 @dataclass
 class Bench:
     """What the tests of a session share: where rows go, and the last workload with its numbers."""
@@ -65,17 +82,7 @@ def test_latency(benchmark: BenchmarkFixture, task: Task, bench: Bench) -> None:
     """One row: the times of a workload on an engine whose numbers are right, or why there are none."""
     workload = bench.load(task.workload)
     chosen = engine(task.engine)
-    row = Row(
-        workload=task.workload,
-        engine=chosen.name,
-        version=chosen.version(),
-        device=chosen.on,
-        precision=chosen.precision,
-        threads=task.threads,
-        batch=workload.batch,
-        macs=workload.macs,
-        status="error",
-    )
+    row = unfinished(task)
     try:
         prepared = chosen.prepare(workload, bench.parameters, bench.inputs, task.threads)
     except ValueError as refusal:

@@ -60,9 +60,9 @@ def pareto(
 
     Devices are those of the cluster, energy is its upper bound, memory the weights on the fullest device.
     """
-    from bench.commands import explore_show as cli_explore_show
+    from bench.commands import explore_show
 
-    cli_explore_show.show_pareto(
+    explore_show.show_pareto(
         folder, _choice(workload, partitioner, where), objectives, _form(as_json=as_json, as_csv=as_csv)
     )
 
@@ -84,9 +84,9 @@ def smallest(
     Where none meets it, the fastest point is shown, and by how much it misses. Exit code 1: none does for
     any workload.
     """
-    from bench.commands import explore_show as cli_explore_show
+    from bench.commands import explore_show
 
-    met = cli_explore_show.show_smallest(
+    met = explore_show.show_smallest(
         folder, _choice(workload, partitioner, where), latency_us, _form(as_json=as_json, as_csv=as_csv)
     )
     raise typer.Exit(0 if met else 1)
@@ -117,9 +117,9 @@ def break_even(
     """
     if check:
         use_one_thread()
-    from bench.commands import explore_show as cli_explore_show
+    from bench.commands import explore_show
 
-    cli_explore_show.show_break_even(
+    explore_show.show_break_even(
         folder,
         _choice(workload, partitioner, where),
         (fpgas, over),
@@ -142,9 +142,9 @@ def sensitivity(
     Elasticity 1: in proportion; 0: no effect; -1: half at twice the value. It is the median over pairs of
     points that differ in that axis alone.
     """
-    from bench.commands import explore_show as cli_explore_show
+    from bench.commands import explore_show
 
-    cli_explore_show.show_sensitivity(
+    explore_show.show_sensitivity(
         folder, _choice(workload, partitioner, where), _form(as_json=as_json, as_csv=as_csv)
     )
 

@@ -47,9 +47,9 @@ def register(app: typer.Typer) -> None:
 @sweeps.command(epilog="Example: bench sweep plan config/sweep.yaml --cache /shared/sweeps")
 def plan(file: SweepFile, cache: CacheFolder = CACHE, as_json: Json = False) -> None:
     """Say how many points and jobs a sweep has, what is in the cache, and roughly how long the rest takes."""
-    from bench.commands import sweep_plan as cli_sweep_plan
+    from bench.commands import sweep_plan
 
-    cli_sweep_plan.show_plan(file, cache, as_json=as_json)
+    sweep_plan.show_plan(file, cache, as_json=as_json)
 
 
 @sweeps.command(epilog="Example: bench sweep evaluate config/sweep-smoke.yaml 00000 out.parquet")
