@@ -47,6 +47,13 @@ def describe(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}{place}" if text else f"{type(error).__name__}{place}"
 
 
+LISTED = ("workloads", "profiles", "partitioners", "topologies", "formats")
+"""What `bench list` lists."""
+
+FEW = 8
+"""Names that fit into a message."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that is not in a catalogue, with the nearest names.
 
@@ -56,5 +63,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
-    plural = kind if kind.endswith("y") is False else kind[:-1] + "ie"
-    return UserError(f"unknown {kind} {name!r}{hint} ({len(names)} known: see `bench list {plural}s`)")
+    plural = kind.removesuffix("y") + ("ies" if kind.endswith("y") else "s")
+    where = f": see `bench list {plural}`" if plural in LISTED else ""
+    if not where and len(names) <= FEW:
+        return UserError(f"unknown {kind} {name!r}; expected {', '.join(names)}")
+    return UserError(f"unknown {kind} {name!r}{hint} ({len(names)} known{where})")
