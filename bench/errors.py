@@ -64,7 +64,8 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
     plural = kind.removesuffix("y") + ("ies" if kind.endswith("y") else "s")
-    where = f": see `bench list {plural}`" if plural in LISTED else ""
-    if not where and len(names) <= FEW:
-        return UserError(f"unknown {kind} {name!r}; expected {', '.join(names)}")
-    return UserError(f"unknown {kind} {name!r}{hint} ({len(names)} known{where})")
+    if plural in LISTED:
+        known_names = f"{len(names)} known: see `bench list {plural}`"
+    else:
+        known_names = f"known: {', '.join(names)}" if len(names) <= FEW else f"{len(names)} known"
+    return UserError(f"unknown {kind} {name!r}{hint} ({known_names})")
