@@ -289,7 +289,7 @@ def shards(config: Path) -> None:
 
 
 @pipeline.command(
-    epilog="Example: bench pipeline evaluate config/default.yaml dac20--row-wise row-wise.jsonl"
+    epilog="Example: bench pipeline evaluate config/default.yaml all--row-wise row-wise.jsonl"
 )
 def evaluate(config: Path, shard: str, output: Path) -> None:
     """Evaluate all points of one job; points that fail become rows with a reason."""

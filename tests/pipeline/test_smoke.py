@@ -139,12 +139,12 @@ def test_smoke_configuration(copy: Path) -> None:
 
     add_plugin(copy)
     dry = snakemake(copy, "-n", "reproduce-all", *SMOKE)
-    assert shards_to_run(dry.stdout) == {"smoke--mine"}, dry.stdout
+    assert shards_to_run(dry.stdout) == {"all--mine"}, dry.stdout
     kept = {path: path.stat().st_mtime_ns for path in (copy / "out" / "shards").iterdir()}
-    shard = snakemake(copy, "out/shards/smoke--mine.jsonl", *SMOKE)
+    shard = snakemake(copy, "out/shards/all--mine.jsonl", *SMOKE)
     assert shard.returncode == 0, shard.stdout
     assert all(path.stat().st_mtime_ns == written for path, written in kept.items())
-    rows = read_sealed(copy / "out/shards/smoke--mine.jsonl")
+    rows = read_sealed(copy / "out/shards/all--mine.jsonl")
     assert len(rows) == 9
     assert all((row["status"], row["partitioner_version"]) == ("ok", "7") for row in rows)
     assert all((copy / "out" / row["log"]).exists() for row in rows)
@@ -153,14 +153,14 @@ def test_smoke_configuration(copy: Path) -> None:
         with (copy / edited).open("a", encoding="utf-8") as file:
             file.write("# an edit\n")
     dry = snakemake(copy, "-n", "reproduce-all", *SMOKE)
-    assert shards_to_run(dry.stdout) == {"smoke--mine", "smoke--row-wise"}
+    assert shards_to_run(dry.stdout) == {"all--mine", "all--row-wise"}
 
 
 def test_dry_run_and_lint(copy: Path) -> None:
     """The literal command of the README plans everything, with no flag and no finding of the linter."""
     dry = snakemake(copy, "reproduce-all", "-n")
     assert dry.returncode == 0, dry.stdout
-    assert "deepbench--full" in shards_to_run(dry.stdout)
+    assert "all--full" in shards_to_run(dry.stdout)
     assert "rule baselines" not in dry.stdout
     timed = snakemake(copy, "tables", "-n", "--config", "config=config/smoke.yaml", "baselines=measure")
     assert "rule baselines" in timed.stdout
