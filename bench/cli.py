@@ -288,9 +288,7 @@ def shards(config: Path) -> None:
         typer.echo(f"{shard.name}\t{len(shard.points)}\t{shard_digest(shard, loaded)}")
 
 
-@pipeline.command(
-    epilog="Example: bench pipeline evaluate config/default.yaml all--row-wise row-wise.jsonl"
-)
+@pipeline.command(epilog="Example: bench pipeline evaluate config/default.yaml all--row-wise row-wise.jsonl")
 def evaluate(config: Path, shard: str, output: Path) -> None:
     """Evaluate all points of one job; points that fail become rows with a reason."""
     from bench.experiments import read_config

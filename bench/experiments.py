@@ -59,7 +59,7 @@ class Experiment(FileModel):
     name: Name = Field(description="name in the tables")
     title: str = Field(default="", description="one line for readers")
     group: Name = Field(
-        default="all", description="experiments of one group share jobs; those of another stay when it changes"
+        default="all", description="experiments of one group share jobs; another group stays when it changes"
     )
     workloads: list[str] = Field(min_length=1, description="catalogue names, globs over them, or files")
     profiles: list[str] = Field(min_length=1, description="hardware profiles: names or files")

@@ -73,12 +73,14 @@ class Progress:
         self.clock = clock
         self.started = clock()
         self.running: dict[int, tuple[str, str]] = {}
+        self.stale: dict[str, int | None] = {}  # of a running shard: when its log was last written before
         self.finished: Counter[str] = Counter()
         self.done = 0
 
     def start(self, job: int, rule: str, shard: str = "") -> None:
         """A job begins; ``shard``: of a rule in `EVALUATE`."""
         self.running[job] = rule, shard
+        self.stale[shard] = self._written(shard)
 
     def finish(self, job: int) -> None:
         """A job has ended."""
@@ -103,8 +105,8 @@ class Progress:
         return self.done + sum(min(self._logged(shard), self.points.get(shard, 0)) for shard in shards)
 
     def _logged(self, shard: str) -> int:
-        """The last count in a shard's log; 0 while there is none."""
-        if self.logs is None:
+        """The last count in a shard's log; 0 while there is none, or that of a run before."""
+        if self.logs is None or self._written(shard) == self.stale.get(shard):
             return 0
         try:
             text = (self.logs / f"{shard}.log").read_text(encoding="utf-8", errors="replace")
@@ -112,6 +114,13 @@ class Progress:
             return 0
         counts = re.findall(r"(\d+)/\d+ points", text)
         return int(counts[-1]) if counts else 0
+
+    def _written(self, shard: str) -> int | None:
+        """When a shard's log was written, in ns; None if there is none."""
+        try:
+            return (self.logs / f"{shard}.log").stat().st_mtime_ns if self.logs and shard else None
+        except OSError:
+            return None
 
     def line(self) -> str:
         """Stage, how much of it is done, and the time left for the points."""

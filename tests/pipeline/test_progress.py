@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -52,6 +53,18 @@ def test_points_and_time_left(tmp_path: Path) -> None:
     progress.start(2, "evaluate", "b")
     (tmp_path / "b.log").write_text("b: 69/70 points\nwarning 7/9\n", encoding="utf-8")
     assert progress.line() == "evaluating: 99 of 100 points, less than 10 s left"
+
+
+def test_log_of_a_run_before(tmp_path: Path) -> None:
+    """What a run before has written into a shard's log is not counted as done."""
+    log = tmp_path / "a.log"
+    log.write_text("a: 30/30 points\n", encoding="utf-8")
+    progress = Progress({"evaluate": 1}, {"a": 30}, tmp_path)
+    progress.start(1, "evaluate", "a")
+    assert progress.points_done == 0
+    log.write_text("a: 3/30 points\n", encoding="utf-8")
+    os.utime(log, ns=(1, 1))
+    assert progress.points_done == 3
 
 
 @pytest.mark.parametrize(
