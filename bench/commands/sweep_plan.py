@@ -14,6 +14,7 @@ from bench.sweeps.estimate import START_S
 from bench.sweeps.expand import load_sweep, unit_points
 from bench.sweeps.shard import addresses_of
 from bench.sweeps.shards import make_shards
+from bench.workloads.describe import counted
 
 
 def show_plan(file: Path, cache: Path, *, as_json: bool) -> None:
@@ -38,7 +39,7 @@ def show_plan(file: Path, cache: Path, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(value, indent=2))
         return
-    typer.echo(f"{sweep.count:,} points in {len(shards):,} jobs")
+    typer.echo(f"{sweep.count:,} points in {counted(len(shards), 'job')}")
     typer.echo(f"{known:,} of them are in the cache {cache}, {sweep.count - known:,} to compute")
     typer.echo(f"{in_words(left_s)} of one processor")
 

@@ -42,7 +42,7 @@ def write_figures(tables: Mapping[str, pa.Table], out: Path) -> list[str]:
     drawn = {
         "fronts": (figure_fronts, tables["fastest"].to_pylist()),
         "energy": (figure_energy, bounded),
-        "break-even": (figure_break_even, tables["break_even"].to_pylist()),
+        "break_even": (figure_break_even, tables["break_even"].to_pylist()),
         "sensitivity": (figure_sensitivity, tables["sensitivity"].to_pylist()),
     }
     with house_style():

@@ -31,7 +31,7 @@ def test_the_exploration_is_the_same_bytes_each_time(tmp_path: Path) -> None:
     written = {path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()}
     assert written == {path.name: path.read_bytes() for path in (tmp_path / "b").iterdir()}
     figures = {
-        f"{name}.{kind}" for name in ("fronts", "energy", "break-even", "sensitivity") for kind in KINDS
+        f"{name}.{kind}" for name in ("fronts", "energy", "break_even", "sensitivity") for kind in KINDS
     }
     assert set(written) == figures | {f"{name}.{kind}" for name in counts for kind in ("csv", "parquet")}
 
