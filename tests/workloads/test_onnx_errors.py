@@ -17,7 +17,7 @@ from bench.errors import UserError
 from bench.workloads.catalogue import load_workload
 from bench.workloads.onnx_import.importer import import_onnx, parse_options
 from tests.workloads.onnx_models import Draft
-from tests.workloads.test_onnx_graphs import branch
+from tests.workloads.test_onnx_bodies import branch
 
 T, B, X, H = 5, 2, 3, 4
 
