@@ -6,18 +6,16 @@ job gets these hashes as a parameter, so editing a partitioner re-runs its jobs 
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import re
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable
 from functools import cache
 from importlib.machinery import PathFinder
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench.experiments import Config, Shard, accuracy_workloads, read_profile, read_workload
+from bench.imports import imported_names
 from bench.partitioners.sources import find_source
 
 PACKAGE = Path(__file__).parent
@@ -27,10 +25,6 @@ ROOTS = ("evaluate.py", "rows.py", "runner.py", "workloads/catalogue.py", "hardw
 
 PLUGIN_ROOTS = ("isolation/zygote.py",)
 """What runs for a plug-in besides."""
-
-IMPORT = re.compile(rb"(?m)^[ \t]*(?:import |from [\w.]+ import )(?:\([^)#]*\)|[\w., \t]+)(?:#.*)?$")
-WORD = re.compile(rb"\bimport\b")
-"""An import statement of the usual form, on lines of its own; and the word, wherever it stands."""
 
 REGISTRY = "partitioners/__init__.py"
 """Hashed, but its imports are not followed: they are all the other partitioners."""
@@ -78,7 +72,7 @@ def tools(partitioner: str) -> list[str]:
     source = find_source(partitioner)
     code = [path.resolve() for path in source.files if path.suffix == ".py"] if source.isolated else []
     beside = {path.stem for path in code} | {path.parent.name for path in code} | {PACKAGE.name}
-    names = {name.partition(".")[0] for path in code for name in _imports(path, PACKAGE)}
+    names = {name.partition(".")[0] for path in code for name in imported_names(path, PACKAGE)}
     return [f"{name} {_installed_version(name)}" for name in sorted(names - beside - sys.stdlib_module_names)]
 
 
@@ -136,54 +130,7 @@ def sources(roots: Iterable[Path], package: Path = PACKAGE) -> tuple[Path, ...]:
 
 @cache
 def _imported(path: Path, package: Path) -> tuple[Path, ...]:
-    return tuple(file for name in _imports(path, package) for file in _files(name, package))
-
-
-def _imports(path: Path, package: Path) -> Iterator[str]:
-    """Dotted names that a file may load; none if it is not Python."""
-    try:
-        statements = list(import_statements(path.read_bytes()))
-    except (SyntaxError, ValueError):  # a template in somebody's package
-        return
-    for node in statements:
-        yield from _names(node, path, package)
-
-
-def import_statements(source: bytes) -> Iterator[ast.Import | ast.ImportFrom]:
-    """All import statements of a module, within functions too; SyntaxError or ValueError if it is not Python.
-
-    A whole module takes a hundred times longer to parse than its imports: where each stands on lines of
-    its own and the word is nowhere else, the rest is left out.
-    """
-    found = IMPORT.findall(source)
-    if len(found) == len(WORD.findall(source)):
-        with suppress(SyntaxError):
-            yield from _imports_in(ast.parse(b"\n".join(line.lstrip() for line in found)).body)
-            return
-    yield from _imports_in(ast.parse(source).body)
-
-
-def _imports_in(statements: Iterable[ast.stmt]) -> Iterator[ast.Import | ast.ImportFrom]:
-    waiting: list[ast.AST] = list(statements)
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
-        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
-            waiting += getattr(node, part, ())
-
-
-def _names(node: ast.Import | ast.ImportFrom, path: Path, package: Path) -> Iterator[str]:
-    """Dotted names that an import statement may load, ``a.b`` and ``a.b.c`` for ``from a.b import c``."""
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    else:
-        base = node.module or ""
-        if node.level and path.is_relative_to(package):
-            above = path.relative_to(package.parent).parts[: -node.level]
-            base = ".".join([*above, *([base] if base else [])])
-        yield base
-        yield from (f"{base}.{alias.name}" for alias in node.names)
+    return tuple(file for name in imported_names(path, package) for file in _files(name, package))
 
 
 @cache

@@ -9,6 +9,7 @@ import pytest
 
 from bench import digest
 from bench.experiments import load_config, make_shards, read_profile
+from bench.imports import import_statements
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def test_tools_of_a_plug_in_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_all_imports_are_found(source: str, names: set[str]) -> None:
     """However an import is written and wherever it stands, it is found; a mention of the word is none."""
     found: set[str] = set()
-    for node in digest.import_statements(source.encode()):
+    for node in import_statements(source.encode()):
         base = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
         found |= {f"{base}{alias.name}" for alias in node.names}
     assert found == names
@@ -167,4 +168,4 @@ def test_the_suites_imports_are_found() -> None:
     for path in digest.PACKAGE.rglob("*.py"):
         tree = ast.walk(ast.parse(path.read_bytes()))
         wanted = {ast.unparse(node) for node in tree if isinstance(node, ast.Import | ast.ImportFrom)}
-        assert {ast.unparse(node) for node in digest.import_statements(path.read_bytes())} == wanted
+        assert {ast.unparse(node) for node in import_statements(path.read_bytes())} == wanted

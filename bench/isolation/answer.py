@@ -23,7 +23,7 @@ class HandedIn:
 class Peak:
     """The most memory that a plug-in's process had, in MiB; 0 where the system does not say.
 
-    ``resident_mib``: in RAM, with the 100 MiB or so that every such process starts with.
+    ``resident_mib``: in RAM, with what every such process starts with: 30 MiB or so, more with packages.
     ``address_mib``: its address space, which is what the limit counts.
     """
 

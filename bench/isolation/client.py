@@ -8,7 +8,9 @@ import select
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from secrets import token_hex
 from time import monotonic
@@ -17,10 +19,13 @@ from typing import Self
 
 from bench.errors import UserError
 from bench.experiments import Limits, Point
+from bench.imports import imported_names
 from bench.isolation.answer import Answer, HandedIn, Peak
 from bench.isolation.processes import LONGEST_END_S, end_marked
-from bench.partitioners.sources import find_source
+from bench.partitioners.sources import Source, find_source
 from bench.threads import use_one_thread
+
+PACKAGE = Path(__file__).parents[1]
 
 START_LIMIT_S = 120.0
 """To start the zygote and import what plans are made with; not counted as a point's time."""
@@ -28,7 +33,13 @@ START_LIMIT_S = 120.0
 MARKER = "BENCH_PLUGIN_GUARD"
 """Environment variable by which processes are found again that no parent knows of."""
 
-START = "import sys; sys.path[:] = {path!r}; from bench.isolation.zygote import main; main()"
+SHARED = ("bench", "numpy", "mtkahypar", "ortools", "pymetis")
+"""Packages that are imported before the fork, once for all points: they start no thread, and keep nothing."""
+
+NO_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""OR-Tools imports pandas, and that a library whose allocator would start a thread."""
+
+START = "import sys; sys.path[:] = {path!r}; from bench.isolation.zygote import main; main({imports!r})"
 
 KILLED = "ended or stopped the process that watched over it"
 
@@ -45,6 +56,7 @@ class Plugins:
         self._limits = limits
         self._logs = logs.resolve()
         self._zygote: subprocess.Popen[bytes] | None = None
+        self._imports: frozenset[str] = frozenset()
         self._marker = f"{MARKER}={token_hex(16)}"
         self._folder = tempfile.TemporaryDirectory(prefix="bench-plugins-", ignore_cleanup_errors=True)
 
@@ -78,6 +90,9 @@ class Plugins:
             "memory_mib": self._limits.memory_mib,
             "log": str(log),
         }
+        if not _shared_imports(source) <= self._imports:
+            self._stop()
+            self._imports |= _shared_imports(source)
         zygote = self._zygote or self._start()
         try:
             assert zygote.stdin
@@ -96,26 +111,29 @@ class Plugins:
         self.log(point).with_suffix(".progress.jsonl").write_text("".join(lines), encoding="utf-8")
 
     def _start(self) -> subprocess.Popen[bytes]:
+        """The zygote, once it is ready; a package that it does not survive is left to its children."""
+        for imports in (sorted(self._imports), []):
+            self._zygote = self._new_zygote(imports)
+            with suppress(EOFError):
+                if self._line(self._zygote, monotonic() + START_LIMIT_S) == b"ready":
+                    return self._zygote
+            code = self._zygote.poll()
+            self._stop()
+        raise RuntimeError(f"the process that plug-ins are started from did not start (exit code {code})")
+
+    def _new_zygote(self, imports: list[str]) -> subprocess.Popen[bytes]:
         use_one_thread()
         name, _, value = self._marker.partition("=")
         # the same order of sets in each run: what depends on it comes out the same
-        settings = {name: value, "PYTHONHASHSEED": "0", "TMPDIR": self._folder.name}
-        self._zygote = subprocess.Popen(
-            [sys.executable, "-c", START.format(path=sys.path)],
+        settings = {name: value, "PYTHONHASHSEED": "0", "TMPDIR": self._folder.name} | NO_THREAD
+        return subprocess.Popen(
+            [sys.executable, "-c", START.format(path=sys.path, imports=imports)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
             env=os.environ | settings,
             start_new_session=True,
         )
-        try:
-            if self._line(self._zygote, monotonic() + START_LIMIT_S) == b"ready":
-                return self._zygote
-        except EOFError:
-            pass
-        code = self._zygote.poll()
-        self._stop()
-        raise RuntimeError(f"the process that plug-ins are started from did not start (exit code {code})")
 
     def _read(self, zygote: subprocess.Popen[bytes], deadline: float) -> Answer:
         header = json.loads(self._line(zygote, deadline))
@@ -162,6 +180,14 @@ class Plugins:
         zygote.stdout.close()
         if not clean:
             end_marked(self._marker)
+
+
+@lru_cache(maxsize=64)
+def _shared_imports(source: Source) -> frozenset[str]:
+    """Names that the plug-in's files import out of `SHARED`: modules, and what is in them."""
+    code = [path.resolve() for path in source.files if path.suffix == ".py"]
+    names = {name for path in code for name in imported_names(path, PACKAGE)}
+    return frozenset(name for name in names if name.partition(".")[0] in SHARED)
 
 
 def ask_once(point: Point, limits: Limits) -> tuple[Answer, str]:

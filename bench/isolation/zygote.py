@@ -1,18 +1,22 @@
 """The clean process that forks a child for each point, and survives it.
 
-It has imported what plans are made with, and runs no thread, so a fork is cheap and safe. It
-is started by `client`, reads a task a line from its standard input, and answers each with a
-line of JSON that says how many bytes of plans follow. It ends when its input does.
+It has imported what a plug-in's files import of the suite and of a few packages, but nothing of the
+plug-in itself, and runs no thread, so a fork is cheap and safe. It is started by `client`, reads a task
+a line from its standard input, and answers each with a line of JSON that says how many bytes of plans
+follow. It ends when its input does.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +29,9 @@ from bench.isolation.watch import watch
 from bench.ready import get_ready
 from bench.waste import collect_seldom
 
+ENGINE = "bench.evaluate"
+"""What a search emulates its own plans with."""
+
 GRACE_S = 0.25
 """For processes that a plug-in has started and that are about to end by themselves."""
 
@@ -35,12 +42,12 @@ PRINTED_TOO_MUCH = f"printed more than {FILE_BYTES // 2**20} MiB"
 LEFT_BEHIND = "left a process behind, which was ended; wait for it before plan() returns"
 
 
-def main() -> None:
-    """Serve until the input ends."""
+def main(imports: Iterable[str]) -> None:
+    """Import what has one of these names, and serve until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     tasks, answers = os.dup(0), os.dup(1)
     os.dup2(2, 1)  # nothing that is printed by accident gets among the answers
-    _prepare()
+    _prepare(imports)
     become_subreaper()
     _write(answers, b"ready\n")
     waiting = b""
@@ -61,9 +68,13 @@ def main() -> None:
         )
 
 
-def _prepare() -> None:
-    """Import what partitioners use, and compile what a search emulates with."""
-    get_ready()
+def _prepare(imports: Iterable[str]) -> None:
+    """Import what the children would, and compile the engine if one of them may emulate with it."""
+    for name in imports:
+        with suppress(ImportError):  # not installed, or no module but a function of one
+            importlib.import_module(name)
+    if ENGINE in sys.modules:
+        get_ready()
     collect_seldom()  # nor is what a child never looks through copied for it
 
 

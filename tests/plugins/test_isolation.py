@@ -192,18 +192,36 @@ def test_a_refusal_keeps_its_reason(tmp_path: Path) -> None:
     )
 
 
-def test_zygote_runs_no_thread(tmp_path: Path) -> None:
-    """The process that is forked has one thread, and nothing that a fork could tear apart."""
-    path = write(
-        tmp_path / "good.py",
-        "print(os.getppid())\nreturn row_wise.plan(workload, cluster)",
-        head="import os\n",
-    )
+@pytest.mark.parametrize(
+    "imported", ["bench.evaluate", "mtkahypar", "ortools.sat.python.cp_model", "pymetis"]
+)
+def test_zygote_runs_no_thread(tmp_path: Path, imported: str) -> None:
+    """The process that is forked has one thread, although it has imported what the plug-in will."""
+    pytest.importorskip(imported)
+    body = f"""
+    print(os.getppid(), "{imported}" in sys.modules)
+    import {imported}
+    return row_wise.plan(workload, cluster)
+    """
+    path = write(tmp_path / "good.py", body, head="import os, sys\n")
     with Plugins(Limits(), tmp_path) as plugins:
         plugins.ask(point(path))
-        zygote = int(plugins.log(point(path)).read_text(encoding="utf-8"))
+        zygote, there = plugins.log(point(path)).read_text(encoding="utf-8").split()
+        assert there == "True"
         assert len(list(Path(f"/proc/{zygote}/task").iterdir())) == 1
     assert not Path(f"/proc/{zygote}").exists()
+
+
+def test_a_package_that_ends_the_process_costs_the_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the clean process does not survive an import, its child does it, and the row says so."""
+    (tmp_path / "broken_package.py").write_text("import os\nos._exit(7)\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("bench.isolation.client.SHARED", ("bench", "broken_package"))
+    answer = ask(tmp_path, write(tmp_path / "plugins.py", "import broken_package"))
+    assert answer.termination == "crash"
+    assert "exit code 7" in answer.reason
 
 
 def test_nothing_outlives_the_process_that_asks(tmp_path: Path) -> None:
