@@ -26,6 +26,7 @@ model are neighbours on a ring. Parts that share a layer make a device group.
 
 from __future__ import annotations
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -226,6 +227,8 @@ def _mt_kahypar(graph: Graph, parts: int, imbalance: float, seed: int) -> list[i
         import mtkahypar
     except ImportError as error:
         raise Unsupported("mtkahypar is not installed: install it with `make field`") from error
+    # one thread needs no memory near it, and looking for it takes longer than cutting a small graph
+    os.environ.setdefault("HWLOC_THISSYSTEM", "0")
     kahypar = mtkahypar.initialize(1, print_warnings=False)
     context = kahypar.context_from_preset(mtkahypar.PresetType.DETERMINISTIC)
     context.set_partitioning_parameters(parts, imbalance, mtkahypar.Objective.KM1)
