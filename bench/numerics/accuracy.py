@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, TypedDict
 
 import numpy as np
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 from bench.numerics.formats import load_format
 from bench.numerics.random import random_inputs, random_parameters
 from bench.numerics.whole import calibrate, run_whole
-from bench.workloads.model import EXTERNAL, Workload
+from bench.workloads.model import Workload
+from bench.workloads.variants import limit_steps
 
 Array = NDArray[Any]
 
@@ -80,26 +80,6 @@ def accuracy(
             }
         )
     return rows
-
-
-def limit_steps(workload: Workload, limit: int) -> Workload:
-    """The same graph over fewer time steps: at most ``limit``, if time reductions allow.
-
-    Layers keep the ratio of their steps to those of the layers that they are joined with.
-    """
-    joined = {layer.name: {layer.name} for layer in workload.layers}
-    for layer in workload.layers:
-        for feed in layer.inputs:
-            if feed.producer != EXTERNAL:
-                together = joined[layer.name] | joined[feed.producer]
-                joined.update(dict.fromkeys(together, together))
-    layers = []
-    for layer in workload.layers:
-        steps = [other.steps for other in workload.layers if other.name in joined[layer.name]]
-        unit = math.gcd(*steps)
-        kept = min(unit, max(1, limit * unit // max(steps)))
-        layers.append(replace(layer, steps=layer.steps // unit * kept))
-    return replace(workload, layers=tuple(layers))
 
 
 def _last_layers(workload: Workload) -> list[str]:

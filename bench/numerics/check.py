@@ -9,7 +9,6 @@ import numpy as np
 
 from bench.errors import BrokenProgram
 from bench.hardware.profile import Cluster, LinkProfile
-from bench.numerics.accuracy import limit_steps
 from bench.numerics.formats import FLOAT32, NumberFormat, overlay_format
 from bench.numerics.interpreter import interpret
 from bench.numerics.numbers import Array, Numbers, Ranges
@@ -20,6 +19,7 @@ from bench.plans.lower import lower
 from bench.plans.plan import Plan
 from bench.workloads.model import Workload
 from bench.workloads.parameters import Parameters, Sequences
+from bench.workloads.variants import limit_steps
 
 TOLERANCE = 1e-5
 """Of float formats, relative to the largest magnitude of a layer's outputs."""

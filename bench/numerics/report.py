@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bench.hardware.profile import Cluster, Profile
-from bench.numerics.accuracy import limit_steps, max_error, snr_db
+from bench.numerics.accuracy import max_error, snr_db
 from bench.numerics.check import STEPS, TOLERANCE, Network, find_deviation, make_network, verdict
 from bench.numerics.formats import FLOAT32, NumberFormat, load_format, overlay_format
 from bench.numerics.interpreter import interpret
@@ -17,6 +17,7 @@ from bench.numerics.whole import run_whole
 from bench.plans.lower import lower
 from bench.plans.plan import Plan
 from bench.workloads.model import Workload
+from bench.workloads.variants import limit_steps
 
 
 @dataclass(frozen=True)

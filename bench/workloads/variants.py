@@ -1,18 +1,19 @@
 """Workloads at other sizes: ``dac20/encoder-8?hidden_size=512&steps=100&batch=4``.
 
 ``hidden_size`` is the first layer's, and all other widths of the network change in proportion, as
-all layers' time steps do with ``steps`` (the longest layer's).
+all layers' time steps do with ``steps`` (the longest layer's). `limit_steps` shortens a run for a check.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
 from bench.errors import UserError
 from bench.workloads.check import check_workload
-from bench.workloads.model import Layer, Workload
+from bench.workloads.model import EXTERNAL, Layer, Workload
 
 SIZES = ("hidden_size", "steps", "batch")
 """What may be replaced."""
@@ -43,6 +44,26 @@ def vary_workload(workload: Workload, reference: str, changes: Mapping[str, str]
     varied = replace(workload, name=reference, layers=layers, batch=batch)
     check_workload(varied)
     return varied
+
+
+def limit_steps(workload: Workload, limit: int) -> Workload:
+    """The same graph over fewer time steps: at most ``limit``, if time reductions allow.
+
+    Layers keep the ratio of their steps to those of the layers that they are joined with.
+    """
+    joined = {layer.name: {layer.name} for layer in workload.layers}
+    for layer in workload.layers:
+        for feed in layer.inputs:
+            if feed.producer != EXTERNAL:
+                together = joined[layer.name] | joined[feed.producer]
+                joined.update(dict.fromkeys(together, together))
+    layers = []
+    for layer in workload.layers:
+        steps = [other.steps for other in workload.layers if other.name in joined[layer.name]]
+        unit = math.gcd(*steps)
+        kept = min(unit, max(1, limit * unit // max(steps)))
+        layers.append(replace(layer, steps=layer.steps // unit * kept))
+    return replace(workload, layers=tuple(layers))
 
 
 def _scaled(layer: Layer, wider: Fraction, longer: Fraction) -> Layer:

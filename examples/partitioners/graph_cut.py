@@ -34,11 +34,11 @@ from dataclasses import dataclass, field
 from bench.errors import InvalidPlan, Unsupported, UserError
 from bench.hardware.profile import Cluster
 from bench.hardware.topology import routes
-from bench.numerics.accuracy import limit_steps
 from bench.partitioners.build import split
 from bench.plans.cells import cell_program, matrix_shape, stage_size
 from bench.plans.plan import Block, Plan, Range, VectorRange
 from bench.workloads.model import Layer, Workload
+from bench.workloads.variants import limit_steps
 
 TOTAL = 2**28
 """What all vertices weigh together, and all nets: METIS counts in 32 bits."""

@@ -10,7 +10,6 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from bench.hardware.files import load_profile, make_cluster
 from bench.numerics import check
-from bench.numerics.accuracy import limit_steps
 from bench.numerics.check import check_plan, find_deviation, make_network
 from bench.numerics.formats import load_format
 from bench.numerics.interpreter import interpret
@@ -19,6 +18,7 @@ from bench.numerics.scale_down import scale_down
 from bench.partitioners import load_partitioner
 from bench.plans.lower import lower
 from bench.workloads.catalogue import load_workload
+from bench.workloads.variants import limit_steps
 
 CLUSTER = make_cluster(load_profile("s10-gx2800-dac20"), 8, "ring")
 MOST_SECONDS = 30.0

@@ -10,7 +10,6 @@ from bench.boards.image import Image
 from bench.boards.links import emulated_channels
 from bench.boards.run import BoardRun, Repeats, Seat, run_images
 from bench.hardware.files import load_profile, make_cluster
-from bench.numerics.accuracy import limit_steps
 from bench.numerics.check import Network, find_deviation, make_network
 from bench.numerics.formats import load_format
 from bench.numerics.numbers import Numbers
@@ -19,6 +18,7 @@ from bench.plans.lower import lower
 from bench.plans.plan import Plan
 from bench.workloads.catalogue import load_workload
 from bench.workloads.model import Workload
+from bench.workloads.variants import limit_steps
 
 
 @dataclass(frozen=True)

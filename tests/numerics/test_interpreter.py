@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from bench.errors import Unsupported
 from bench.hardware.files import load_profile, make_cluster
 from bench.hardware.profile import Cluster
-from bench.numerics.accuracy import limit_steps
 from bench.numerics.check import TOLERANCE, Network, find_deviation, make_network, verdict
 from bench.numerics.export import to_onnx
 from bench.numerics.formats import FLOAT32, load_format
@@ -30,6 +29,7 @@ from bench.plans.plan import Plan
 from bench.plans.program import Program
 from bench.workloads.catalogue import load_workload
 from bench.workloads.model import Combine, Input, Layer, Workload
+from bench.workloads.variants import limit_steps
 from tests.numerics.networks import NETWORKS, bidirectional, decoder, deviation, single, stack
 from tests.strategies import clusters, plans, small_profile, workloads
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.numerics.accuracy import accuracy, limit_steps, max_error, snr_db
+from bench.numerics.accuracy import accuracy, max_error, snr_db
 from bench.numerics.formats import FORMATS
 from bench.numerics.numbers import Numbers
 from bench.numerics.random import random_inputs, random_parameters
@@ -19,6 +19,7 @@ from bench.workloads.catalogue import load_workload
 from bench.workloads.check import check_workload
 from bench.workloads.model import EXTERNAL, Cell, Input, Layer, Workload
 from bench.workloads.parameters import Parameters, Sequences
+from bench.workloads.variants import limit_steps
 from tests.strategies import workloads
 
 T = 4
