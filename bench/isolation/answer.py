@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from bench.plans.plan import Block, Plan, VectorRange
@@ -58,7 +58,8 @@ def plan_text(plan: Plan) -> str:
     Raises TypeError for what is neither a number nor text.
     """
     owned = {"blocks": _entries(plan.blocks), "vectors": _entries(plan.vectors)}
-    return json.dumps(asdict(plan) | owned, default=_plain)
+    others = asdict(replace(plan, blocks=(), vectors=()))  # of those, too, it would copy each value
+    return json.dumps(others | owned, default=_plain)
 
 
 def _entries(values: Iterable[Any]) -> list[Any]:

@@ -62,11 +62,15 @@ class Task:
     log: str
 
 
-def run_child(task: Task, pipe: int, log: int) -> NoReturn:
-    """Shut this process in, do the task, and end; called right after the fork."""
+def run_child(task: Task, intact: Namespaces, pipe: int, log: int) -> NoReturn:
+    """Shut this process in, do the task, and end; called right after the fork.
+
+    ``intact``: what `namespaces` were before. It comes from the parent because a look at them costs a
+    forked process a copy of every page that they are on.
+    """
     try:
         pipe = _shut_in(task, pipe, log)
-        status, termination, reason = _answer(task, pipe)
+        status, termination, reason = _answer(task, intact, pipe)
         with contextlib.suppress(Exception):
             sys.stdout.flush()
             sys.stderr.flush()
@@ -108,10 +112,10 @@ def _limit(which: int, value: int) -> None:
         resource.setrlimit(which, (most, most))
 
 
-def _answer(task: Task, pipe: int) -> tuple[str, str, str]:
+def _answer(task: Task, intact: Namespaces, pipe: int) -> tuple[str, str, str]:
     """Hand in all plans; status, termination and reason."""
     workload, cluster = read_workload(task.point.workload), task.point.cluster
-    before, threads = _namespaces(), set(threading.enumerate())
+    threads = set(threading.enumerate())
     try:
         result = _load(task)(workload, cluster, **json.loads(task.point.parameters))
         if isinstance(result, Plan):
@@ -129,7 +133,7 @@ def _answer(task: Task, pipe: int) -> tuple[str, str, str]:
             return "error", "out of memory", f"more than {task.memory_mib} MiB needed"
         traceback.print_exc()
         return "error", "none", describe(error)
-    wrong = _moved(task.folder) or _changed(before) or _left_running(threads)
+    wrong = _moved(task.folder) or _changed(intact) or _left_running(threads)
     return ("ok", "misbehaved", wrong) if wrong else ("ok", "none", "")
 
 
@@ -181,7 +185,7 @@ def _moved(folder: str) -> str:
         return "deleted its working directory"
 
 
-def _namespaces() -> Namespaces:
+def namespaces() -> Namespaces:
     """What each module of `OURS` holds."""
     return {
         name: dict(vars(module))

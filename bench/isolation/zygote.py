@@ -23,7 +23,7 @@ from typing import Any
 
 from bench.experiments import Point, read_profile, read_workload
 from bench.isolation.answer import Answer
-from bench.isolation.child import FILE_BYTES, Task, run_child
+from bench.isolation.child import FILE_BYTES, Namespaces, Task, namespaces, run_child
 from bench.isolation.processes import become_subreaper, end_children
 from bench.isolation.watch import watch
 from bench.ready import get_ready
@@ -48,6 +48,7 @@ def main(imports: Iterable[str]) -> None:
     tasks, answers = os.dup(0), os.dup(1)
     os.dup2(2, 1)  # nothing that is printed by accident gets among the answers
     _prepare(imports)
+    intact = namespaces()
     become_subreaper()
     _write(answers, b"ready\n")
     waiting = b""
@@ -59,7 +60,7 @@ def main(imports: Iterable[str]) -> None:
             waiting += read
         line, _, waiting = waiting.partition(b"\n")
         try:
-            answer = serve(read_task(line), tasks)
+            answer = serve(read_task(line), intact, tasks)
         except EOFError:  # whoever asked is gone; its child is ended by now
             return
         header = asdict(answer) | {"plans": [(one.seconds, len(one.text.encode())) for one in answer.plans]}
@@ -85,10 +86,10 @@ def read_task(line: bytes) -> Task:
     return Task(**value | {"point": Point(**value["point"]), "folder": folder})
 
 
-def serve(task: Task, tasks: int) -> Answer:
+def serve(task: Task, intact: Namespaces, tasks: int) -> Answer:
     """Fork a child for the task, wait for its end, and leave nothing of it behind.
 
-    Raises EOFError if ``tasks``, where tasks come from, has ended.
+    ``intact``: what the suite's modules hold. Raises EOFError if ``tasks``, where tasks come from, has ended.
     """
     # here, so that the next child has them too, and before a child leaves the folder that paths start from
     read_workload(task.point.workload)
@@ -98,7 +99,7 @@ def serve(task: Task, tasks: int) -> Answer:
     try:
         pid = os.fork()
         if not pid:
-            run_child(task, theirs, log)
+            run_child(task, intact, theirs, log)
         os.close(theirs)
         answer = watch(pid, mine, tasks, task.seconds)
         good = not answer.failed and not answer.reason
