@@ -195,7 +195,8 @@ _FORMS = {"folded": _folded, "unrolled": _unrolled}
 def _scaled(values: Sequence[float]) -> list[int]:
     """Whole numbers in the ratios of ``values``, none of them zero, with a sum near `TOTAL`."""
     total = sum(values)
-    return [max(1, round(value * TOTAL / total)) for value in values]
+    whole = {value: max(1, round(value * TOTAL / total)) for value in set(values)}  # few are different
+    return [whole[value] for value in values]
 
 
 def _metis(graph: Graph, parts: int, imbalance: float, seed: int) -> list[int]:
