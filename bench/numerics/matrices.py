@@ -43,9 +43,11 @@ def round_bfp(values: Array, magnitude_bits: int, native: int) -> NDArray[np.flo
 
 
 def multiply(weights: Array, operand: Array) -> Array:
-    """``operand`` (batch, columns) times the transpose of ``weights`` (rows, columns)."""
-    if operand.shape[0] == 1:
-        result: Array = (weights @ operand[0])[np.newaxis]
+    """``operand`` (batch, columns) times the transpose of ``weights`` (rows, columns); or many of them."""
+    if operand.ndim > 2:
+        result: Array = operand @ weights.swapaxes(-1, -2)
+    elif operand.shape[0] == 1:
+        result = (weights @ operand[0])[np.newaxis]
     else:
         result = operand @ weights.T
     return result
@@ -53,10 +55,12 @@ def multiply(weights: Array, operand: Array) -> Array:
 
 def multiply_int8(weights: Array, operand: Array) -> NDArray[np.int64]:
     """The same for integers of -127 to 127 in float32, exact: BLAS on columns few enough."""
-    total = np.zeros((operand.shape[0], weights.shape[0]), dtype=np.int64)
-    for start in range(0, weights.shape[1], EXACT_COLUMNS):
-        columns = slice(start, start + EXACT_COLUMNS)
-        total += multiply(weights[:, columns], operand[:, columns]).astype(np.int64)
+    if weights.shape[-1] <= EXACT_COLUMNS:
+        return multiply(weights, operand).astype(np.int64)
+    parts = [slice(start, start + EXACT_COLUMNS) for start in range(0, weights.shape[-1], EXACT_COLUMNS)]
+    total = multiply(weights[..., parts[0]], operand[..., parts[0]]).astype(np.int64)
+    for columns in parts[1:]:
+        total += multiply(weights[..., columns], operand[..., columns]).astype(np.int64)
     return total
 
 

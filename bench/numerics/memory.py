@@ -1,17 +1,15 @@
-"""The memory of one device: what it has computed and what it has received, and nothing else."""
+"""What the devices' memories hold: which rows of which vector, who has written them, what sums are made of.
+
+No numbers: those are in `bench.numerics.values`, in the cells that a `Held` names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from bench.plans.operations import Register
 from bench.plans.plan import Range
-
-Array = NDArray[Any]
 
 
 class Writer(NamedTuple):
@@ -25,6 +23,8 @@ class Writer(NamedTuple):
 Contents = frozenset[tuple[str, Range]]
 """What a sum is made of: (matrix, columns)."""
 
+NOTHING: Contents = frozenset()
+
 
 class Piece(NamedTuple):
     """A row range of a vector.
@@ -36,7 +36,7 @@ class Piece(NamedTuple):
     start: int
     stop: int
     writers: tuple[Writer, ...]
-    contents: Contents = frozenset()
+    contents: Contents = NOTHING
 
     def part(self, start: int, stop: int) -> Piece:
         """What of it is within a range."""
@@ -45,44 +45,58 @@ class Piece(NamedTuple):
         return Piece(max(self.start, start), min(self.stop, stop), self.writers, self.contents)
 
 
-@dataclass(slots=True)
+Vector = tuple[str, str]
+"""A vector's name: (layer, stage), ``x`` for the sum of the layer's inputs, ``c`` for its cell state."""
+
+
+@dataclass(slots=True, eq=False)
 class Held:
-    """A vector, (batch, elements), of which a device holds some pieces, in order; they do not overlap."""
+    """A vector or a register on one device: its cells, ``size`` of them from ``first`` on.
 
-    values: Array
-    pieces: list[Piece] = field(default_factory=list)
+    ``steps``: of each time step, the pieces that the device holds, in order; they do not overlap.
+    """
 
-    def over(self, rows: Range) -> list[Piece]:
+    name: Vector | Register
+    first: int
+    size: int
+    steps: dict[int, list[Piece]] = field(default_factory=dict)
+
+    def over(self, step: int, rows: Range) -> list[Piece]:
         """The pieces, or parts of them, within ``rows``, in order."""
+        pieces = self.steps.get(step)
+        if not pieces:
+            return []
         start, stop = rows
-        if len(self.pieces) == 1 and self.pieces[0].start == start and self.pieces[0].stop == stop:
-            return self.pieces
-        return [p.part(start, stop) for p in self.pieces if p.start < stop and p.stop > start]
+        if len(pieces) == 1 and pieces[0].start == start and pieces[0].stop == stop:
+            return pieces
+        return [p.part(start, stop) for p in pieces if p.start < stop and p.stop > start]
 
-    def write(self, values: Array, pieces: list[Piece]) -> None:
-        """Put adjoining ``pieces`` here in place of what was; ``values`` begin at the first piece's row."""
+    def write(self, step: int, pieces: list[Piece]) -> None:
+        """Put adjoining ``pieces`` here in place of what was."""
+        old = self.steps.get(step)
         start, stop = pieces[0].start, pieces[-1].stop
-        self.values[:, start:stop] = values
-        if not self.pieces or self.pieces[-1].stop <= start:
-            self.pieces = [*self.pieces, *pieces]
-            return
-        left = [p.part(p.start, start) for p in self.pieces if p.start < start]
-        right = [p.part(stop, p.stop) for p in self.pieces if p.stop > stop]
-        self.pieces = [*left, *pieces, *right]
+        if not old:
+            self.steps[step] = pieces
+        elif old[-1].stop <= start:
+            self.steps[step] = [*old, *pieces]
+        else:
+            left = [p.part(p.start, start) for p in old if p.start < start]
+            right = [p.part(stop, p.stop) for p in old if p.stop > stop]
+            self.steps[step] = [*left, *pieces, *right]
 
-    def receive(self, values: Array, pieces: list[Piece], writer: Writer) -> None:
+    def receive(self, step: int, pieces: list[Piece], writer: Writer) -> None:
         """Put what a message or an addition brings here; what is here already now has one writer more."""
         arrived = []
         for piece in pieces:
             reached = piece.start
-            for old in self.over((piece.start, piece.stop)):
+            for old in self.over(step, (piece.start, piece.stop)):
                 if old.start > reached:
                     arrived.append(Piece(reached, old.start, (writer,), piece.contents))
                 arrived.append(Piece(old.start, old.stop, (*old.writers, writer), piece.contents))
                 reached = old.stop
             if reached < piece.stop:
                 arrived.append(Piece(reached, piece.stop, (writer,), piece.contents))
-        self.write(values, arrived)
+        self.write(step, arrived)
 
 
 def missing(ranges: list[Range], rows: Range) -> Range | None:
@@ -95,24 +109,28 @@ def missing(ranges: list[Range], rows: Range) -> Range | None:
     return (reached, rows[1]) if reached < rows[1] else None
 
 
-class Memory:
-    """Vectors and registers of one device, by name and time step."""
+class Memories:
+    """The memories of all devices, as far as the layers of one phase use them."""
 
-    def __init__(self, batch: int) -> None:
-        self._batch = batch
-        self._held: dict[Hashable, dict[int, Held]] = {}
+    def __init__(self) -> None:
+        self.vectors: dict[tuple[int, Vector], Held] = {}
+        self.sums: dict[tuple[int, Register], Held] = {}
+        self.cells = 0
+        """Cells of vectors; of accumulators there are ``accumulators``."""
+        self.accumulators = 0
 
-    def find(self, name: Hashable, step: int) -> Held | None:
-        """What is held of a vector of a time step, if anything."""
-        return self._held.get(name, {}).get(step)
+    def vector(self, device: int, name: Vector, size: int) -> Held:
+        """Where ``device`` keeps a vector of ``size`` elements."""
+        held = self.vectors.get((device, name))
+        if held is None:
+            held = self.vectors[device, name] = Held(name, self.cells, size)
+            self.cells += size
+        return held
 
-    def open(
-        self, name: Hashable, step: int, size: int, dtype: np.dtype[Any], window: int | None = None
-    ) -> Held:
-        """The vector to write to; those of ``window`` steps ago are dropped (None: none is)."""
-        steps = self._held.setdefault(name, {})
-        if step not in steps:
-            steps[step] = Held(np.zeros((self._batch, size), dtype=dtype))
-            if window is not None:
-                steps.pop(step - window, None)
-        return steps[step]
+    def sum(self, device: int, register: Register, size: int) -> Held:
+        """Where ``device`` keeps a register of ``size`` accumulators."""
+        held = self.sums.get((device, register))
+        if held is None:
+            held = self.sums[device, register] = Held(register, self.accumulators, size)
+            self.accumulators += size
+        return held

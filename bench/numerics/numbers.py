@@ -56,6 +56,10 @@ class Numbers:
         self._parameters = parameters
         self._ranges = ranges or {}
         self._units: dict[tuple[str, str], NDArray[np.float64]] = {}
+        self.vector_dtype = self.vector.round(np.zeros(1, np.float32)).dtype
+        """Of vectors."""
+        self.sum_dtype = np.dtype(np.int64 if fmt.is_integer else np.float32)
+        """Of accumulators."""
 
     def weights(self, layer: Layer, product: Product, rows: Range, cols: Range) -> Array:
         """The block as a device's matrix memory holds it, native vectors counted from its first column."""
@@ -74,7 +78,10 @@ class Numbers:
         return self._rounded(values)
 
     def product(self, weights: Array, operand: Array) -> Array:
-        """The accumulators: int64 of `NumberFormat.accumulator_bits`, or float32."""
+        """The accumulators: int64 of `NumberFormat.accumulator_bits`, or float32.
+
+        Of many products of one shape at once, there is one dimension more in front of all three.
+        """
         if self.fmt.is_integer:
             return saturate(multiply_int8(weights, operand), self.fmt.accumulator_bits)
         return multiply(weights, operand).astype(np.float32, copy=False)
@@ -94,13 +101,16 @@ class Numbers:
         largest = max(1.0, float(np.max(np.abs(b))))
         return self.fmt.matrix != "float32" or bool(np.max(np.abs(a - b)) <= 1e-5 * largest)
 
-    def gate_sum(self, layer: Layer, sum_name: str, rows: Range, accumulators: Array) -> Array:
-        """Accumulators of ``rows`` in the vector format, with the bias added."""
+    def gate_sum(
+        self, layer: Layer, sum_name: str, rows: Range | NDArray[np.intp], accumulators: Array
+    ) -> Array:
+        """Accumulators of ``rows``, a range or row by row, in the vector format, with the bias added."""
+        index = slice(*rows) if isinstance(rows, tuple) else rows
         if self.fmt.is_integer:
-            accumulators = accumulators * self.unit(layer, sum_name)[slice(*rows)]
+            accumulators = accumulators * self.unit(layer, sum_name)[index]
         total = self.vector.round(accumulators)
         bias = self.bias(layer, sum_name)
-        return total if bias is None else self.vector.plus(total, bias[slice(*rows)])
+        return total if bias is None else self.vector.plus(total, bias[index])
 
     def bias(self, layer: Layer, sum_name: str) -> Array | None:
         """What is added to a sum, (rows,) in the vector format; None: nothing."""
