@@ -5,7 +5,8 @@ program order, iteration by iteration. What an instruction reads must be in its 
 instruction must wait for whoever has put it there; a sum must be made of each column once.
 
 In a program whose instructions run in every time step of their layers, as lowering makes them, all steps
-are alike but the first, before which there are initial values. There two steps are enough.
+are alike, but that before the first there are initial values. There the first step is enough, and of the
+second what is read of the step before.
 """
 
 from __future__ import annotations
@@ -51,9 +52,6 @@ from bench.plans.plan import Block, Plan, Range
 from bench.plans.program import Instruction, Phase, Program
 from bench.workloads.model import EXTERNAL, Combine, Input, Workload
 
-ALIKE_FROM = 1
-"""The first step that all later ones are like: no input comes from more than so many steps back."""
-
 
 class Books:
     """A run without numbers under way: all devices' memories, and where in the program it is."""
@@ -97,27 +95,26 @@ class Books:
         found: dict[int, list[Task]] = {}
         iterations = phase.iterations
         if self._alike:
-            iterations = min(
-                iterations, ALIKE_FROM + 1 + max((i.first for i in phase.instructions), default=0)
-            )
+            iterations = min(iterations, max((now.first for now in phase.instructions), default=0) + 2)
         doing = [(n, now) for n, now in enumerate(phase.instructions) if now.does]
         for self._iteration in range(iterations):
             for self._n, self._now in doing:
                 self._step = self._iteration - self._now.first
-                if not 0 <= self._step < self._now.count or (self._alike and self._step > ALIKE_FROM):
+                if not 0 <= self._step < self._now.count:
                     continue
                 if self._n not in found:
-                    found[self._n] = []
-                    for does in self._now.does:
-                        for task in self._make(does):
-                            self._note(task)
-                            found[self._n].append(task)
-                    continue
-                for task in found[self._n]:
-                    self._note(task)
+                    found[self._n] = [
+                        self._note(task) for does in self._now.does for task in self._make(does)
+                    ]
+                elif not self._alike:
+                    for task in found[self._n]:
+                        self._note(task)
+                elif self._step == 1:
+                    for task in found[self._n]:
+                        self._check_before(task)
         return [task for n in sorted(found) for task in found[n]]
 
-    def _note(self, task: Task) -> None:
+    def _note(self, task: Task) -> Task:
         """Check what a task reads, and note what it writes, in the present step."""
         match task:
             case Multiplied():
@@ -133,6 +130,18 @@ class Books:
                 for cols, read in task.reads:
                     self._check_read(read)
                     task.into.write(self._step, [self._piece(cols)])
+        return task
+
+    def _check_before(self, task: Task) -> None:
+        """Check what a task reads of the step before; what it does within its step it has done before."""
+        match task:
+            case Multiplied() | Summed():
+                for _, read in task.reads:
+                    self._check_read(read, before=True)
+            case Finished():
+                self._check_state(task)
+                if task.x:
+                    self._check_read(task.x, before=True)
 
     # -- products ----------------------------------------------------------------------
 
@@ -214,12 +223,15 @@ class Books:
         for name, terms in task.sums.items():
             pieces = [p for term in terms for p in self._check(*term, aligned=task.rows)]
             check_complete(name, task.facts.columns[name], task.rows, pieces, self._broken)
-        for name, held in task.state.items() if self._step else ():
-            self._check(held, task.rows, self._step - 1, aligned=task.rows if name == "c" else None)
+        self._check_state(task)
         if task.x:
             self._check_read(task.x)
         for held in task.into.values():
             held.write(self._step, [self._piece(task.rows)])
+
+    def _check_state(self, task: Finished) -> None:
+        for name, held in task.state.items() if self._step else ():
+            self._check(held, task.rows, self._step - 1, aligned=task.rows if name == "c" else None)
 
     def _note_addition(self, task: Added) -> None:
         contents = [self._check(*term) for term in task.terms]
@@ -303,18 +315,21 @@ class Books:
 
     # -- checks ------------------------------------------------------------------------
 
-    def _check_read(self, read: Read) -> None:
-        """Refuse rows that the device does not hold or, if they are of this phase, does not wait for."""
+    def _check_read(self, read: Read, *, before: bool = False) -> None:
+        """Refuse rows that the device does not hold or, if they are of this phase, does not wait for.
+
+        ``before``: only if they are of the step before.
+        """
         if isinstance(read, Joined):
             for part in read.parts:
-                self._check_read(part)
+                self._check_read(part, before=before)
             return
         source, held, rows = read
-        if held is None:
+        if held is None or (before and source is not self._back[1]):
             return
         step = source.step(self._step)
         if isinstance(source, Earlier):
-            self._find(held, min(step, ALIKE_FROM) if self._alike else step, rows)
+            self._find(held, 0 if self._alike else step, rows)
         elif step >= 0:
             self._check(held, rows, step)
 
@@ -333,7 +348,7 @@ class Books:
 
     def _find(self, held: Held, step: int, rows: Range) -> list[Piece]:
         pieces = held.over(step, rows)
-        gap = missing([(p.start, p.stop) for p in pieces], rows)
+        gap = missing(pieces, rows)
         if gap:
             raise self._broken(f"reads {spell(held.name)}, rows {show(*gap)}, which the device does not hold")
         return pieces

@@ -5,6 +5,7 @@ No numbers: those are in `bench.numerics.values`, in the cells that a `Held` nam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -99,13 +100,13 @@ class Held:
         self.write(step, arrived)
 
 
-def missing(ranges: list[Range], rows: Range) -> Range | None:
-    """The first part of ``rows`` that ``ranges``, in order, leave out."""
+def missing(parts: Sequence[Piece] | Sequence[Range], rows: Range) -> Range | None:
+    """The first of ``rows`` that ``parts``, in order, leave out."""
     reached = rows[0]
-    for start, stop in ranges:
-        if start > reached:
-            return reached, start
-        reached = stop
+    for part in parts:
+        if part[0] > reached:
+            return reached, part[0]
+        reached = part[1]
     return (reached, rows[1]) if reached < rows[1] else None
 
 
