@@ -53,7 +53,7 @@ def check_done(program: Program, plan: Plan, layers: Mapping[str, Layer]) -> Non
     # in how many steps each vector range is finished; how many columns of each block are multiplied
     done: dict[Block | VectorRange, int] = defaultdict(int)
     for phase in program.phases:
-        for now in phase.instructions:
+        for now in (each for each in phase.instructions if each.does):
             steps = len(steps_of(now, phase.iterations))
             for does in now.does:
                 if isinstance(does, Multiply):

@@ -54,7 +54,7 @@ def interpret(
             if feed.producer != EXTERNAL
         )
         state.phases.append(Values(memories, layers, numbers, workload.batch, window, kept=kept))
-        batches = make_batches(tasks, memories, numbers, results)
+        batches = make_batches(tasks, numbers, results)
         for iteration in range(phase.iterations):
             for first, count, batch in batches:
                 if 0 <= iteration - first < count:

@@ -22,7 +22,8 @@ def round_int8(values: Array, factor: Array | float) -> NDArray[np.float32]:
     """``values * factor`` as integers of -127 to 127, in float32."""
     scaled = np.asarray(values * factor, dtype=np.float32)
     np.rint(scaled, out=scaled)
-    return np.clip(scaled, -INT8_MAX, INT8_MAX, out=scaled)
+    np.minimum(scaled, INT8_MAX, out=scaled)  # np.clip takes longer than both on few numbers
+    return np.maximum(scaled, -INT8_MAX, out=scaled)
 
 
 def round_bfp(values: Array, magnitude_bits: int, native: int) -> NDArray[np.float64]:

@@ -55,6 +55,8 @@ class Numbers:
         self._batch = workload.batch
         self._parameters = parameters
         self._ranges = ranges or {}
+        self._matrices: dict[tuple[str, str], Array] = {}
+        self._biases: dict[tuple[str, str], Array | None] = {}
         self._units: dict[tuple[str, str], NDArray[np.float64]] = {}
         self.vector_dtype = self.vector.round(np.zeros(1, np.float32)).dtype
         """Of vectors."""
@@ -63,13 +65,23 @@ class Numbers:
 
     def weights(self, layer: Layer, product: Product, rows: Range, cols: Range) -> Array:
         """The block as a device's matrix memory holds it, native vectors counted from its first column."""
-        block = self._parameters.weights[layer.name, product.matrix][slice(*rows), slice(*cols)]
-        if self.fmt.is_integer:
-            unit = self.unit(layer, product.sum)[slice(*rows)]
-            scale = self._scale(layer, product.operand)
-            factor = np.divide(scale, unit, out=np.zeros_like(unit), where=unit > 0)
-            return round_int8(block, factor.astype(np.float32)[:, np.newaxis])
-        return self._rounded(block)
+        block = slice(*rows), slice(*cols)
+        if self.fmt.magnitude_bits is not None:
+            return self._rounded(self._parameters.weights[layer.name, product.matrix][block])
+        key = (layer.name, product.matrix)
+        if key not in self._matrices:
+            self._matrices[key] = self._matrix(layer, product)
+        return self._matrices[key][block]
+
+    def _matrix(self, layer: Layer, product: Product) -> Array:
+        """A whole matrix, in a format that rounds each element by itself."""
+        matrix = self._parameters.weights[layer.name, product.matrix]
+        if not self.fmt.is_integer:
+            return self._rounded(matrix)
+        unit = self.unit(layer, product.sum)
+        scale = self._scale(layer, product.operand)
+        factor = np.divide(scale, unit, out=np.zeros_like(unit), where=unit > 0)
+        return round_int8(matrix, factor.astype(np.float32)[:, np.newaxis])
 
     def operand(self, layer: Layer, product: Product, values: Array) -> Array:
         """The vector ``values`` (the block's columns of it) as the matrix unit reads it."""
@@ -114,8 +126,11 @@ class Numbers:
 
     def bias(self, layer: Layer, sum_name: str) -> Array | None:
         """What is added to a sum, (rows,) in the vector format; None: nothing."""
-        bias = self._parameters.biases.get((layer.name, sum_name))
-        return None if bias is None else self.vector.round(bias)
+        key = (layer.name, sum_name)
+        if key not in self._biases:
+            bias = self._parameters.biases.get(key)
+            self._biases[key] = None if bias is None else self.vector.round(bias)
+        return self._biases[key]
 
     def initial(self, layer: Layer, state: str) -> Array:
         """The state ``h`` or ``c`` before the first step, in the vector format."""

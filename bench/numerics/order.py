@@ -9,7 +9,11 @@ class Order:
     """Answers for one phase whether a result is there by its dependences alone, whatever the timing."""
 
     def __init__(self, phase: Phase) -> None:
-        self._instructions = phase.instructions
+        # of each instruction: what it waits for, how many iterations back, whether for the whole result
+        self._waits = [
+            [(wait.on, wait.back, wait.wait != Wait.BLOCKS) for wait in now.waits]
+            for now in phase.instructions
+        ]
         self._known: dict[tuple[int, int, int, bool], bool] = {}
 
     def follows(self, reader: int, writer: int, back: int, *, whole: bool) -> bool:
@@ -23,17 +27,24 @@ class Order:
         if reader == writer and (back == 0 or not whole):
             return True
         key = (reader, writer, back, whole)
-        if key not in self._known:
-            self._known[key] = self._search(*key)
-        return self._known[key]
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = self._waits_itself(*key) or self._search(*key)
+        return known
+
+    def _waits_itself(self, reader: int, writer: int, back: int, whole: bool) -> bool:
+        return any(
+            on == writer and before <= back and (complete or not whole)
+            for on, before, complete in self._waits[reader]
+        )
 
     def _search(self, reader: int, writer: int, back: int, whole: bool) -> bool:
         front = [(reader, back, not whole)]
         seen = set(front)
         while front:
             n, left, complete = front.pop()
-            for wait in self._instructions[n].waits:
-                state = (wait.on, left - wait.back, complete or wait.wait != Wait.BLOCKS)
+            for on, before, all_of_it in self._waits[n]:
+                state = (on, left - before, complete or all_of_it)
                 if state[1] < 0 or state in seen:
                     continue
                 if state[0] == writer and state[2]:

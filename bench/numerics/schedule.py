@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from bench.numerics.batches import AddedBatch, CopiedBatch, FinishedBatch, MultipliedBatch, SummedBatch
-from bench.numerics.memory import Held, Memories
+from bench.numerics.memory import Held
 from bench.numerics.numbers import Numbers
 from bench.numerics.results import Results
 from bench.numerics.tasks import Added, Back, Copied, Finished, Joined, Multiplied, Read, Summed, Task
@@ -32,14 +32,12 @@ class Batch(Protocol):
         """Do them for a time step."""
 
 
-def make_batches(
-    tasks: Sequence[Task], memories: Memories, numbers: Numbers, results: Results
-) -> list[tuple[int, int, Batch]]:
+def make_batches(tasks: Sequence[Task], numbers: Numbers, results: Results) -> list[tuple[int, int, Batch]]:
     """Batches in order, each with the first iteration in which it runs, and in how many.
 
     ``tasks``: of one phase, in program order.
     """
-    levels = _Levels(memories)
+    levels = _Levels()
     copies: Counter[object] = Counter()
     alike: dict[tuple[object, ...], list[Task]] = {}
     order: dict[tuple[object, ...], int] = {}
@@ -106,28 +104,33 @@ def _all(kind: type[T], tasks: Sequence[Task]) -> list[T]:
 
 
 class _Levels:
-    """Which tasks come behind which: for each cell, the last level that reads it, and that writes it."""
+    """Which tasks come behind which: of each row, the last level that reads it, and that writes it."""
 
-    def __init__(self, memories: Memories) -> None:
-        self._written = [0] * memories.cells, [0] * memories.accumulators
-        self._read = [0] * memories.cells, [0] * memories.accumulators
+    def __init__(self) -> None:
+        self._known: dict[Held, tuple[list[int], list[int]]] = {}
 
     def of(self, task: Task) -> int:
         """The level of the next task: behind all before it that it must not overtake."""
-        reads, writes = _reads(task), _writes(task)
         level = 0
-        for held, (start, stop) in (*reads, *writes):
-            written = self._written[isinstance(held.name, Register)]
-            level = max(level, *written[held.first + start : held.first + stop])
-        for held, (start, stop) in writes:
-            read = self._read[isinstance(held.name, Register)]
-            level = max(level, *read[held.first + start : held.first + stop])
+        places = []
+        for held, (start, stop) in _reads(task):
+            read, written = self._marks(held)
+            level = max(level, *written[start:stop])
+            places.append((read, start, stop))
+        for held, (start, stop) in _writes(task):
+            read, written = self._marks(held)
+            level = max(level, *written[start:stop], *read[start:stop])
+            places.append((written, start, stop))
         level += 1
-        for marks, places in ((self._read, reads), (self._written, writes)):
-            for held, (start, stop) in places:
-                levels = [level] * (stop - start)
-                marks[isinstance(held.name, Register)][held.first + start : held.first + stop] = levels
+        for marks, start, stop in places:
+            marks[start:stop] = [level] * (stop - start)
         return level
+
+    def _marks(self, held: Held) -> tuple[list[int], list[int]]:
+        found = self._known.get(held)
+        if found is None:
+            found = self._known[held] = [0] * held.size, [0] * held.size
+        return found
 
 
 def _reads(task: Task) -> list[tuple[Held, Range]]:

@@ -37,9 +37,10 @@ class VectorUnit:
         vector = self.fmt.vector
         if vector in FIXED_BITS:
             most = 2.0 ** (FIXED_BITS[vector] - 1)
-            scaled = np.asarray(values, dtype=np.float64) * 2.0**FRACTION_BITS
+            scaled: Array = np.multiply(values, 2.0**FRACTION_BITS, dtype=np.float64)
             np.rint(scaled, out=scaled)
-            np.clip(scaled, -most, most - 1, out=scaled)
+            np.minimum(scaled, most - 1, out=scaled)  # np.clip takes longer than both on few numbers
+            np.maximum(scaled, -most, out=scaled)
             scaled *= 2.0**-FRACTION_BITS
             return scaled
         return round_float(np.asarray(values, dtype=np.float32), vector)

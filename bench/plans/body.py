@@ -22,6 +22,9 @@ from bench.plans.program import (
     Wait,
 )
 
+UNITS, STARTS, WAITS = tuple(Unit), tuple(Start), tuple(Wait)
+"""By number: quicker than to call them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Body:
@@ -84,7 +87,12 @@ class LoopBody:
         """The loop body with its instructions as values."""
         arrays = self.arrays
         fields, starts = arrays.fields.tolist(), arrays.wait_start.tolist()
-        waits = [Dependence(on, back, Wait(wait), early) for on, back, wait, early in arrays.waits.tolist()]
+        # the same dependence is many instructions'
+        known: dict[tuple[int, ...], Dependence] = {}
+        waits = [
+            known.get(each) or known.setdefault(each, _dependence(*each))
+            for each in map(tuple, arrays.waits.tolist())
+        ]
         made: dict[int, Instruction] = {}
         place = iter(self.place.tolist())
         for name, placed in self.layers.items():
@@ -108,11 +116,15 @@ class LoopBody:
                 for more in placed.body.more.get(number, ()):
                     does += more(name)
                 made[n] = Instruction(
-                    Unit(unit), server, blocks, interval, latency, first, count, group, to_group,
-                    Start(start), tuple(waits[starts[n] : starts[n + 1]]), name, what, device, to_device,
-                    vectors, macs, size_bytes, words, results, does,
+                    UNITS[unit], server, blocks, interval, latency, first, count, group, to_group,
+                    STARTS[start], tuple(waits[starts[n] : starts[n + 1]]), name, what, device,
+                    to_device, vectors, macs, size_bytes, words, results, does,
                 )  # fmt: skip
         return Phase(tuple(made[n] for n in range(len(made))), arrays.iterations)
+
+
+def _dependence(on: int, back: int, wait: int, early: int) -> Dependence:
+    return Dependence(on, back, WAITS[wait], early)
 
 
 def join(layers: dict[str, Placed], order: Sequence[tuple[str, bool]], iterations: int) -> LoopBody:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from bench.plans.cells import Product
 from bench.plans.core import CoreRules
 from bench.plans.cuts import Columns
-from bench.plans.operations import Multiply, Register
+from bench.plans.operations import Multiply, register
 from bench.plans.ownership import Tile
 from bench.plans.program import Description, Fields, Operations, Results, Start, Unit, timing
 from bench.plans.setting import Setting
@@ -138,8 +138,8 @@ class Emitter:
 
 def _product(product: Product, slot: Slot, macs: int, layer: str) -> Description:
     tile = slot.tile
-    register = Register(layer, product.sum, (tile.holders,))
-    does = Multiply(layer, product.matrix, tile.rows, tile.cols, slot.cols, register)
+    into = register(layer, product.sum, (tile.holders,))
+    does = Multiply(layer, product.matrix, tile.rows, tile.cols, slot.cols, into)
     return Description(product.matrix, tile.device, tile.device, macs, 0, slot.results, (does,))
 
 

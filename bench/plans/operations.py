@@ -7,7 +7,8 @@ that the device does not hold is found.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from bench.plans.plan import Range
 
@@ -27,6 +28,18 @@ class Register:
     layer: str
     sum: str
     origins: tuple[Holders, ...]
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find the hash once: registers are looked up often."""
+        object.__setattr__(self, "_hash", hash((self.layer, self.sum, self.origins)))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+
+register = lru_cache(maxsize=4096)(Register)
+"""A register; one value for those asked for lately."""
 
 
 @dataclass(frozen=True, slots=True)

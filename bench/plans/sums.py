@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from bench.hardware.topology import Topology
 from bench.plans.cells import Product, matrix_shape
-from bench.plans.operations import Holders, Register, SumRows
+from bench.plans.operations import Holders, SumRows, register
 from bench.plans.outline import Shape, overlap
 from bench.plans.ownership import CACHED, Shards, Tiling
 from bench.plans.plan import Range
@@ -37,7 +37,7 @@ class Part(NamedTuple):
 
     def of(self, layer: str) -> SumRows:
         """The part as a program names it."""
-        return SumRows(Register(layer, self.sum, self.origins), self.rows)
+        return SumRows(register(layer, self.sum, self.origins), self.rows)
 
 
 Parts = tuple[Part, ...]
