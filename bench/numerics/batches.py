@@ -30,8 +30,7 @@ class MultipliedBatch:
         height = first.block.rows[1] - first.block.rows[0]
         self._into = runs([task.into.first + task.block.rows[0] for task in tasks], height)
         blocks = [
-            numbers.weights(task.facts.layer, task.product, task.block.rows, task.block.cols)
-            for task in tasks
+            numbers.block(task.facts.layer, task.product, task.block.rows, task.block.cols) for task in tasks
         ]
         self._parts = []
         for n in range(len(first.reads)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -59,6 +59,11 @@ class Network:
     ranges: Ranges | None
     expected: dict[str, Array]
 
+    @cached_property
+    def numbers(self) -> Numbers:
+        """The arithmetic of the format, with the workload's parameters."""
+        return Numbers(self.fmt, self.workload, self.parameters, self.ranges)
+
 
 def make_network(
     workload: Workload,
@@ -110,10 +115,9 @@ def _network(workload: Workload, fmt: NumberFormat) -> Network:
 
 def verdict(plan: Plan, cluster: Cluster, network: Network) -> str:
     """Run ``plan`` on ``network``: ``exact``, ``within 1e-5``, or ``failed: `` and where and why."""
-    numbers = Numbers(network.fmt, network.workload, network.parameters, network.ranges)
     try:
         program = lower(plan, network.workload, cluster)
-        found = interpret(program, plan, network.workload, numbers, network.inputs)
+        found = interpret(program, plan, network.workload, network.numbers, network.inputs)
     except BrokenProgram as error:
         return f"failed: {error}"
     tolerance = 0.0 if network.fmt.is_integer else TOLERANCE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,19 @@ EXACT_COLUMNS = 1040
 LEAST_EXPONENT = -15
 GREATEST_EXPONENT = 16
 """Exponents of 5 bits, of the first magnitude bit; no code is reserved."""
+
+
+AT_ONCE = 2**18
+"""Elements of a large matrix that are rounded at once: so many stay in a processor's cache."""
+
+
+def by_rows(rounded: Callable[[Array], Array], matrix: Array, dtype: type[np.floating]) -> Array:
+    """``rounded`` of all rows of ``matrix``, some at a time; the result's elements are ``dtype``."""
+    result = np.empty(matrix.shape, dtype)
+    rows = max(1, AT_ONCE // matrix.shape[1])
+    for start in range(0, len(matrix), rows):
+        result[start : start + rows] = rounded(matrix[start : start + rows])
+    return result
 
 
 def round_int8(values: Array, factor: Array | float) -> NDArray[np.float32]:
@@ -34,12 +48,17 @@ def round_bfp(values: Array, magnitude_bits: int, native: int) -> NDArray[np.flo
     """
     result = np.empty(values.shape, dtype=np.float64)
     for start in range(0, values.shape[1], native):
-        part = np.asarray(values[:, start : start + native], dtype=np.float64)
+        part = values[:, start : start + native]
         largest = np.max(np.abs(part), axis=1, keepdims=True)
-        exponent = np.clip(np.frexp(largest)[1] - 1, LEAST_EXPONENT, GREATEST_EXPONENT)
-        unit = np.ldexp(1.0, exponent + 1 - magnitude_bits)
+        exponent = np.frexp(largest)[1] - 1
+        exponent = np.maximum(np.minimum(exponent, GREATEST_EXPONENT), LEAST_EXPONENT)
+        unit = np.ldexp(np.ones((), part.dtype), exponent + 1 - magnitude_bits)
         most = 2.0**magnitude_bits - 1
-        result[:, start : start + native] = np.clip(np.rint(part / unit), -most, most) * unit
+        scaled = part / unit  # exact in any float format, as is the product: a power of two
+        np.rint(scaled, out=scaled)
+        np.minimum(scaled, most, out=scaled)
+        np.maximum(scaled, -most, out=scaled)
+        np.multiply(scaled, unit, out=result[:, start : start + native])
     return result
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bench.numerics.formats import NumberFormat
 from bench.numerics.matrices import (
     INT8_MAX,
+    by_rows,
     multiply,
     multiply_int8,
     round_bfp,
@@ -51,6 +52,7 @@ class Numbers:
         if fmt.is_integer and ranges is None:
             raise ValueError(f"{fmt.name} needs the ranges of operands: bench.numerics.whole.calibrate")
         self.fmt = fmt
+        self.is_integer = fmt.is_integer
         self.vector = VectorUnit(fmt)
         self._batch = workload.batch
         self._parameters = parameters
@@ -65,27 +67,29 @@ class Numbers:
 
     def weights(self, layer: Layer, product: Product, rows: Range, cols: Range) -> Array:
         """The block as a device's matrix memory holds it, native vectors counted from its first column."""
-        block = slice(*rows), slice(*cols)
+        return self._weights(layer, product, slice(*rows), slice(*cols))
+
+    def block(self, layer: Layer, product: Product, rows: Range, cols: Range) -> Array:
+        """The same, for one of many blocks: where elements are rounded each by itself, the matrix is once."""
         if self.fmt.magnitude_bits is not None:
-            return self._rounded(self._parameters.weights[layer.name, product.matrix][block])
+            return self.weights(layer, product, rows, cols)
         key = (layer.name, product.matrix)
         if key not in self._matrices:
-            self._matrices[key] = self._matrix(layer, product)
-        return self._matrices[key][block]
+            self._matrices[key] = self._weights(layer, product, slice(None), slice(None))
+        return self._matrices[key][slice(*rows), slice(*cols)]
 
-    def _matrix(self, layer: Layer, product: Product) -> Array:
-        """A whole matrix, in a format that rounds each element by itself."""
-        matrix = self._parameters.weights[layer.name, product.matrix]
-        if not self.fmt.is_integer:
-            return self._rounded(matrix)
-        unit = self.unit(layer, product.sum)
-        scale = self._scale(layer, product.operand)
-        factor = np.divide(scale, unit, out=np.zeros_like(unit), where=unit > 0)
-        return round_int8(matrix, factor.astype(np.float32)[:, np.newaxis])
+    def _weights(self, layer: Layer, product: Product, rows: slice, cols: slice) -> Array:
+        block = self._parameters.weights[layer.name, product.matrix][rows, cols]
+        if self.is_integer:
+            unit = self.unit(layer, product.sum)[rows]
+            scale = self._scale(layer, product.operand)
+            factor = np.divide(scale, unit, out=np.zeros_like(unit), where=unit > 0)
+            return round_int8(block, factor.astype(np.float32)[:, np.newaxis])
+        return block if self.fmt.matrix == "float32" else by_rows(self._rounded, block, np.float64)
 
     def operand(self, layer: Layer, product: Product, values: Array) -> Array:
         """The vector ``values`` (the block's columns of it) as the matrix unit reads it."""
-        if self.fmt.is_integer:
+        if self.is_integer:
             return round_int8(values, self.operand_factor(layer, product.operand))
         return self._rounded(values)
 
@@ -94,13 +98,13 @@ class Numbers:
 
         Of many products of one shape at once, there is one dimension more in front of all three.
         """
-        if self.fmt.is_integer:
+        if self.is_integer:
             return saturate(multiply_int8(weights, operand), self.fmt.accumulator_bits)
         return multiply(weights, operand).astype(np.float32, copy=False)
 
     def add(self, a: Array, b: Array) -> Array:
         """The sum of two partial sums."""
-        return saturate(a + b, self.fmt.accumulator_bits) if self.fmt.is_integer else a + b
+        return saturate(a + b, self.fmt.accumulator_bits) if self.is_integer else a + b
 
     def agree(self, a: Array, b: Array) -> bool:
         """Whether two devices' values of the same elements agree.
@@ -108,7 +112,7 @@ class Numbers:
         Integer formats in every bit, float32 within 1e-5 of 1 or of the largest magnitude, since
         devices add in different orders. Lower float formats round that further: not compared.
         """
-        if self.fmt.is_integer:
+        if self.is_integer:
             return bool(np.array_equal(a, b))
         largest = max(1.0, float(np.max(np.abs(b))))
         return self.fmt.matrix != "float32" or bool(np.max(np.abs(a - b)) <= 1e-5 * largest)
@@ -118,7 +122,7 @@ class Numbers:
     ) -> Array:
         """Accumulators of ``rows``, a range or row by row, in the vector format, with the bias added."""
         index = slice(*rows) if isinstance(rows, tuple) else rows
-        if self.fmt.is_integer:
+        if self.is_integer:
             accumulators = accumulators * self.unit(layer, sum_name)[index]
         total = self.vector.round(accumulators)
         bias = self.bias(layer, sum_name)

@@ -39,6 +39,7 @@ def run_whole(
 def calibrate(workload: Workload, parameters: Parameters, inputs: Sequences) -> dict[tuple[str, str], float]:
     """(layer, operand) -> largest magnitude that the matrix unit reads in a float32 run."""
     run = _Run(workload, Numbers(FLOAT32, workload, parameters), inputs)
+    run.largest = {}
     run.outputs()
     return run.largest
 
@@ -54,7 +55,8 @@ class _Run:
     def __init__(self, workload: Workload, numbers: Numbers, inputs: Sequences) -> None:
         self.workload = workload
         self.numbers = numbers
-        self.largest: dict[tuple[str, str], float] = {}
+        self.largest: dict[tuple[str, str], float] | None = None
+        """Of each operand that is multiplied, if it is asked for."""
         self._external = {name: numbers.external(values) for name, values in inputs.items()}
         self._outputs: dict[str, Array] = {}
 
@@ -78,7 +80,8 @@ class _Run:
             self._outputs[one.layer.name] = np.empty(shape, dtype=one.state["h"].dtype)
         # Products of all steps at once give the same bits where sums are exact; in float32 the
         # rounding differs, as it does between any two ways to add.
-        at_once = self.numbers.fmt.is_integer or self.numbers.fmt.matrix == "float32"
+        fmt = self.numbers.fmt
+        at_once = fmt.is_integer or fmt.matrix == "float32" or fmt.magnitude_bits is not None
         fed_back = any(feed.producer == layers[0].name for feed in layers[0].inputs)
         if at_once and len(layers) == 1 and not fed_back:
             at_work[0].precompute()
@@ -107,7 +110,9 @@ class _Run:
         return join(self.numbers, feed.reduction, [self._outputs[feed.producer][time] for time in steps])
 
     def note(self, layer: Layer, operand: str, values: Array) -> None:
-        """Remember the largest magnitude of an operand."""
+        """Remember the largest magnitude of an operand, if it is asked for."""
+        if self.largest is None:
+            return
         largest = float(np.max(np.abs(values)))
         self.largest[layer.name, operand] = max(largest, self.largest.get((layer.name, operand), 0.0))
 
