@@ -68,7 +68,7 @@ class Held:
         if not pieces:
             return []
         start, stop = rows
-        if len(pieces) == 1 and pieces[0].start == start and pieces[0].stop == stop:
+        if len(pieces) == 1 and pieces[0][:2] == rows:
             return pieces
         return [p.part(start, stop) for p in pieces if p.start < stop and p.stop > start]
 
@@ -87,6 +87,10 @@ class Held:
 
     def receive(self, step: int, pieces: list[Piece], writer: Writer) -> None:
         """Put what a message or an addition brings here; what is here already now has one writer more."""
+        if not self.steps.get(step):
+            only = (writer,)
+            self.steps[step] = [Piece(start, stop, only, contents) for start, stop, _, contents in pieces]
+            return
         arrived = []
         for piece in pieces:
             reached = piece.start

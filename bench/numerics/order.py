@@ -26,17 +26,14 @@ class Order:
         """
         if reader == writer and (back == 0 or not whole):
             return True
+        for on, before, complete in self._waits[reader]:
+            if on == writer and before <= back and (complete or not whole):
+                return True
         key = (reader, writer, back, whole)
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = self._waits_itself(*key) or self._search(*key)
+            known = self._known[key] = self._search(*key)
         return known
-
-    def _waits_itself(self, reader: int, writer: int, back: int, whole: bool) -> bool:
-        return any(
-            on == writer and before <= back and (complete or not whole)
-            for on, before, complete in self._waits[reader]
-        )
 
     def _search(self, reader: int, writer: int, back: int, whole: bool) -> bool:
         front = [(reader, back, not whole)]

@@ -112,25 +112,26 @@ class _Levels:
     def of(self, task: Task) -> int:
         """The level of the next task: behind all before it that it must not overtake."""
         level = 0
-        places = []
+        known = self._known
+        reading, writing = [], []
         for held, (start, stop) in _reads(task):
-            read, written = self._marks(held)
+            read, written = known.get(held) or self._new(held)
             level = max(level, *written[start:stop])
-            places.append((read, start, stop))
+            reading.append((read, start, stop))
         for held, (start, stop) in _writes(task):
-            read, written = self._marks(held)
+            read, written = known.get(held) or self._new(held)
             level = max(level, *written[start:stop], *read[start:stop])
-            places.append((written, start, stop))
+            writing.append((written, start, stop))
         level += 1
-        for marks, start, stop in places:
+        for marks, start, stop in reading:
+            marks[start:stop] = [max(level, mark) for mark in marks[start:stop]]
+        for marks, start, stop in writing:
             marks[start:stop] = [level] * (stop - start)
         return level
 
-    def _marks(self, held: Held) -> tuple[list[int], list[int]]:
-        found = self._known.get(held)
-        if found is None:
-            found = self._known[held] = [0] * held.size, [0] * held.size
-        return found
+    def _new(self, held: Held) -> tuple[list[int], list[int]]:
+        self._known[held] = [0] * held.size, [0] * held.size
+        return self._known[held]
 
 
 def _reads(task: Task) -> list[tuple[Held, Range]]:
