@@ -143,7 +143,7 @@ class Books:
                 if task.x:
                     self._check_read(task.x, before=True)
 
-    # -- products ----------------------------------------------------------------------
+    # -- what operations do ------------------------------------------------------------
 
     def _make(self, does: Operation) -> Iterator[Task]:
         match does:
