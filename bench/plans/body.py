@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.plans.plan import Range
 from bench.plans.program import (
+    COUNT,
     FIRST,
     Dependence,
     Describe,
@@ -25,12 +26,16 @@ from bench.plans.program import (
 UNITS, STARTS, WAITS = tuple(Unit), tuple(Start), tuple(Wait)
 """By number: quicker than to call them."""
 
+ALL_STEPS = 1 << 40
+"""More time steps than any layer has."""
+
 
 @dataclass(frozen=True, eq=False)
 class Body:
     """The instructions of a layer's step, with nothing that tells the layer from others like it.
 
-    ``fields``: as `PhaseArrays.fields`, of a layer that does not lag behind. ``needs``: of each what
+    ``fields``: as `PhaseArrays.fields`, of a layer that does not lag behind; but in the place of the count
+    of iterations are the time steps in which the instruction does not run. ``needs``: of each what
     instruction, on which, how many time steps back, kind of wait, cycles early; numbers from the number
     of instructions on stand for what comes from other layers, ``fed``: the input, a device, and rows
     that it must hold. ``held``: device and rows of h -> the instruction by which it holds them.
@@ -65,10 +70,11 @@ class Body:
 
 @dataclass(frozen=True)
 class Placed:
-    """A layer in a phase: its body, and by how many iterations it lags behind; ``inputs``: who makes them."""
+    """A layer in a phase: its body, by how many iterations it lags behind, time steps; who makes its inputs."""
 
     body: Body
     skew: int
+    steps: int
     inputs: tuple[str, ...]
 
 
@@ -145,9 +151,10 @@ def join(layers: dict[str, Placed], order: Sequence[tuple[str, bool]], iteration
     needs = np.concatenate([_numbered(name, layers, base) for name in layers])
     fields = np.empty((len(place), bodies[0].fields.shape[1]), dtype=np.int64)
     fields[place] = np.concatenate([body.fields for body in bodies])
-    skews = np.empty(len(place), dtype=np.int64)
-    skews[place] = np.repeat([placed.skew for placed in layers.values()], sizes)
-    fields[:, FIRST] += skews
+    lags = np.empty((len(place), 2), dtype=np.int64)
+    lags[place] = np.repeat([(placed.skew, placed.steps) for placed in layers.values()], sizes, axis=0)
+    fields[:, FIRST] += lags[:, 0]
+    fields[:, COUNT] = np.maximum(lags[:, 1] - fields[:, COUNT], 0)
     needs[:, :2] = place[needs[:, :2]]
     wait_start, waits = _waits(needs, fields[:, FIRST])
     return LoopBody(PhaseArrays(fields, wait_start, waits, iterations), layers, place)

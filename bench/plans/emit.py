@@ -44,7 +44,6 @@ class Emitter:
         self._overlay = setting.machine.overlay
         self._passes = setting.machine.passes
         self._batch = setting.machine.batch
-        self._steps = setting.layer.steps
         self._group_of = setting.topology.group_of
         self._stalls = dict(setting.stalls)
         self._rules = rules
@@ -102,10 +101,10 @@ class Emitter:
         fields = self._fields(Unit.VECTOR, device, (blocks, 1, 0), lead, blocks, words)
         self._stream.append(key, needs, fields, _elementwise, what, device, does)
 
-    def load(self, what: str, device: int, cycles: int, lead: int, words: int, count: int) -> None:
-        """A load that runs in ``count`` steps; what is loaded once only counts before the first."""
+    def load(self, what: str, device: int, cycles: int, lead: int, words: int, skipped: int) -> None:
+        """A load, not in the last ``skipped`` steps; what is loaded once, before the first, is in none."""
         key = self._stream.keys["load", device, what]
-        fields = self._fields(Unit.LOAD, device, (1, cycles, 0), lead, 1, words, count=count)
+        fields = self._fields(Unit.LOAD, device, (1, cycles, 0), lead, 1, words, skipped=skipped)
         self._stream.append(key, (), fields, _elementwise, f"load {what}", device, None)
 
     def blocks(self, rows: int) -> int:
@@ -121,17 +120,17 @@ class Emitter:
         vectors: int,
         words: int,
         results: Results | None = None,
-        count: int | None = None,
+        skipped: int = 0,
     ) -> Fields:
         """``cycles``: the instruction's blocks, interval and latency."""
         start = Start.NOT_FIRST
         if device not in self._started:
             start = self._start
             self._started.add(device)
-        group, steps = self._group_of[device], self._steps if count is None else count
+        group = self._group_of[device]
         blocks, interval, latency = cycles
         return (
-            unit, device, blocks, interval, latency, -lead, steps, group, group, start, vectors, words,
+            unit, device, blocks, interval, latency, -lead, skipped, group, group, start, vectors, words,
             *timing(blocks, interval, results),
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from functools import partial
 from itertools import chain, groupby
 
-from bench.plans.body import Body
+from bench.plans.body import ALL_STEPS, Body
 from bench.plans.cells import Product, Stage
 from bench.plans.core import CoreRules
 from bench.plans.cuts import Columns, Cuts
@@ -347,7 +347,7 @@ class LayerLowering:
     def _load_next(self, lead: int) -> None:
         """The load of the next time step's input, behind this step's input products."""
         for device, cycles in self.rules.loads:
-            self.emit.load("x", device, cycles, lead, self.rules.overlay.tiles, self.setting.layer.steps - 1)
+            self.emit.load("x", device, cycles, lead, self.rules.overlay.tiles, skipped=1)
 
     def _run_ahead(self, product: Product) -> None:
         """The instruction of a chain that needs one gate alone, on owners that have all of its sum."""
@@ -362,7 +362,7 @@ class LayerLowering:
             height = rows[1] - rows[0]
             key = self.stream.keys["ahead", held]
             self.emit.vector(key, device, height, needs, f"{product.stage} ahead")
-            self.emit.load("ones", device, self.emit.blocks(height), 0, 0, 0)  # of 1 - z
+            self.emit.load("ones", device, self.emit.blocks(height), 0, 0, ALL_STEPS)  # of 1 - z
 
 
 def _sums_inputs(cols: Columns, layer: str) -> tuple[SumInputs]:

@@ -130,7 +130,7 @@ def loop_bodies(plan: Plan, workload: Workload, cluster: Cluster, made: Bodies =
             if setting.streaming and setting.streaming[0] > 1:
                 parts, ahead = setting.streaming
                 setting = replace(setting, streaming=(min(parts, most_parts(setting)), ahead))
-            placed[layer.name] = Placed(made[setting], skews[layer.name], inputs)
+            placed[layer.name] = Placed(made[setting], skews[layer.name], layer.steps, inputs)
         iterations = max(skews[layer.name] + layer.steps for layer in layers)
         body = join(placed, _program_order(names, loop, wavefront=plan.wavefront), iterations)
         tell_links(body.arrays, cluster)

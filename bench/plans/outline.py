@@ -13,7 +13,7 @@ from bench.workloads.model import EXTERNAL, Input, Layer, Workload, feedback_lay
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """A layer without what tells it from others of its kind, and its program; alike layers share one."""
+    """A layer of one step, without what tells it from others of its kind, and its program; alike ones share it."""
 
     layer: Layer
     program: CellProgram
@@ -47,7 +47,8 @@ def outline(workload: Workload) -> Outline:
     shapes = {}
     for layer in workload.layers:
         inputs = tuple(map(_anonymous, layer.inputs))
-        shapes[layer.name] = _shape(replace(layer, name="", inputs=inputs, direction="forward", after=()))
+        shape = replace(layer, name="", inputs=inputs, steps=1, direction="forward", after=())
+        shapes[layer.name] = _shape(shape)
     return Outline(phases(workload), feedback_layers(workload), shapes, readers)
 
 

@@ -46,7 +46,6 @@ class Exchange:
     """The messages of one layer's exchange; `send` appends them to the stream."""
 
     def __init__(self, setting: Setting, stream: Stream) -> None:
-        self._steps = setting.layer.steps
         self._topology = setting.topology
         self._group_of = setting.topology.group_of
         self._stream = stream
@@ -177,7 +176,7 @@ class Exchange:
         sender = group_of.get(link.source, NO_GROUP) if inside or holds or not level else NO_GROUP
         receiver = group_of.get(link.destination, NO_GROUP) if inside else NO_GROUP
         return (
-            Unit.LINK, link.server, 1, size_bytes, link.latency_factor, -lead, self._steps, sender, receiver,
+            Unit.LINK, link.server, 1, size_bytes, link.latency_factor, -lead, 0, sender, receiver,
             Start.NOT_FIRST, 0, 1, *timing(1, size_bytes, None),
         )  # fmt: skip
 
