@@ -70,7 +70,7 @@ class Body:
 
 @dataclass(frozen=True)
 class Placed:
-    """A layer in a phase: its body, by how many iterations it lags behind, time steps; who makes its inputs."""
+    """A layer in a phase: its body, iterations that it lags behind, time steps; who makes its inputs."""
 
     body: Body
     skew: int

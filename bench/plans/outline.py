@@ -13,7 +13,7 @@ from bench.workloads.model import EXTERNAL, Input, Layer, Workload, feedback_lay
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """A layer of one step, without what tells it from others of its kind, and its program; alike ones share it."""
+    """A layer, of one step, without what tells it from others of its kind, and its program; shared."""
 
     layer: Layer
     program: CellProgram
