@@ -86,6 +86,7 @@ def _farthest(topology: Topology, devices: list[int]) -> float:
     return max(ways, default=0.0)
 
 
+@lru_cache(maxsize=256)
 def layer_shape(layer: Layer) -> Layer:
     """The layer without what makes no difference to its work, so that equal layers are counted once."""
     inputs = tuple(replace(feed, producer="x", delay=0) for feed in layer.inputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from bench.partitioners.build import (
     Share,
@@ -186,25 +187,24 @@ def schedules(workload: Workload, ideas: frozenset[str] = ALL) -> list[Schedule]
 
 def build(workload: Workload, candidate: Candidate, notes: tuple[str, ...] = ()) -> Plan:
     """The plan that ``candidate`` stands for."""
-    layout, schedule = candidate.layout, candidate.schedule
-    members, homes = layout.members, layout.homes(workload)
-    loops = feedback_layers(workload)
-    critical = "x" if len(loops) > 1 else "h"
-    plan = assemble(
-        "full",
-        workload,
-        [
-            own(layer, layout.splits[homes[layer.name]], members[homes[layer.name]], critical)
-            for layer in workload.layers
-        ],
-        cabling(layout),
-        software_pipelining=schedule.pipelined,
-        notes=notes,
-    )
+    schedule = candidate.schedule
+    plan = replace(_laid_out(workload, candidate.layout, schedule.pipelined), notes=notes)
     if schedule.parts is None:
         return plan
     streamed = tuple(Streaming(layer.name, schedule.parts, schedule.ahead) for layer in workload.layers)
     return replace(plan, streamed=streamed, wavefront=schedule.wavefront)
+
+
+@lru_cache(maxsize=256)
+def _laid_out(workload: Workload, layout: Layout, pipelined: bool) -> Plan:
+    """The plan of a layout's candidates, but for what streaming adds."""
+    members, homes = layout.members, layout.homes(workload)
+    critical = "x" if len(feedback_layers(workload)) > 1 else "h"
+    shares = [
+        own(layer, layout.splits[homes[layer.name]], members[homes[layer.name]], critical)
+        for layer in workload.layers
+    ]
+    return assemble("full", workload, shares, cabling(layout), software_pipelining=pipelined)
 
 
 def cabling(layout: Layout) -> list[list[int]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from bisect import insort_right
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from bench.hardware.profile import Cluster
+from bench.hardware.profile import Cluster, Overlay
 from bench.partitioners.floors import busy_cycles, layer_shape
 from bench.partitioners.space import ALL, LARGEST_GROUP, Layout, Split, splits
 from bench.workloads.model import Layer, Workload, feedback_layers, phases
@@ -38,31 +40,44 @@ def uneven_layouts(workload: Workload, cluster: Cluster, ideas: frozenset[str] =
     every = list(phases(workload))
     if "groups" not in ideas or len(every) > 1 or len(every[0]) < 3 or cluster.fpgas < 3:
         return []
-    shares = _shares(every[0], workload, cluster, ideas)
+    kinds = splits(workload, min(cluster.fpgas, LARGEST_GROUP), ideas)
+    ways = tuple(split for split in kinds if split.kind in ("rows", "spread", "reset"))
+    critical = "x" if len(feedback_layers(workload)) > 1 else "h"
+    crossing = cluster.link.latency_ns * cluster.profile.clock_mhz / 1000.0
+    shares = _shares(every[0], ways, cluster.fpgas, critical, cluster.profile.overlay, crossing)
     uneven = (Layout(share.splits, share.chunks) for share in shares if len(set(share.splits)) > 1)
     return list(dict.fromkeys(uneven))
 
 
+@lru_cache(maxsize=64)
 def _shares(
-    layers: Sequence[Layer], workload: Workload, cluster: Cluster, ideas: frozenset[str]
+    layers: tuple[Layer, ...],
+    ways: tuple[Split, ...],
+    fpgas: int,
+    critical: str,
+    overlay: Overlay,
+    crossing: float,
 ) -> list[_Share]:
-    """The best ways to share all layers among all devices, the fewest groups first."""
-    by_size = _splits_by_size(workload, cluster.fpgas, ideas)
-    costs = _Costs(layers, workload, cluster)
-    most = min(len(layers), cluster.fpgas, MOST_GROUPS)
-    fpgas = min(cluster.fpgas, max(by_size) * most)
+    """The best ways to share all layers among all devices, the fewest groups first.
+
+    ``ways``: that a group may be split in; the other arguments as those of `_Costs`.
+    """
+    by_size: dict[int, list[Split]] = defaultdict(list)
+    for split in ways:
+        by_size[split.devices].append(split)
+    costs = _Costs(layers, critical, overlay, crossing)
+    most = min(len(layers), fpgas, MOST_GROUPS)
+    fpgas = min(fpgas, max(by_size) * most)
     # best[n][d]: of the first n layers on d devices, with as many groups as rounds have passed
     best: list[list[list[_Share]]] = [[[] for _ in range(fpgas + 1)] for _ in range(len(layers) + 1)]
     best[0] = [[_Share(0.0)] for _ in range(fpgas + 1)]
     found: list[_Share] = []
     for _ in range(most):
         following: list[list[list[_Share]]] = [[[] for _ in range(fpgas + 1)] for _ in range(len(layers) + 1)]
-        for end in range(1, len(layers) + 1):
-            for start in range(end):
-                for size, ways in by_size.items():
-                    cycles, split = min(
-                        ((costs.chunk(start, end, way), way) for way in ways), key=lambda item: item[0]
-                    )
+        for start in (n for n, kept in enumerate(best) if any(kept)):
+            for end in range(start + 1, len(layers) + 1):
+                for size, alike in by_size.items():
+                    cycles, split = costs.least(start, end, alike)
                     for devices in range(size, fpgas + 1):
                         kept = following[end][devices]
                         for before in best[start][devices - size]:
@@ -89,40 +104,47 @@ def _halves(fpgas: int) -> list[int]:
     return found
 
 
-def _splits_by_size(workload: Workload, fpgas: int, ideas: frozenset[str]) -> dict[int, list[Split]]:
-    found: dict[int, list[Split]] = {}
-    for split in splits(workload, min(fpgas, LARGEST_GROUP), ideas):
-        if split.kind in ("rows", "spread", "reset"):
-            found.setdefault(split.devices, []).append(split)
-    return found
-
-
 class _Costs:
-    """Cycles that a group takes for consecutive layers, in a model without emulation."""
+    """Cycles that a group takes for consecutive layers, in a model without emulation.
 
-    def __init__(self, layers: Sequence[Layer], workload: Workload, cluster: Cluster) -> None:
+    ``critical``: the operand that comes last; ``crossing``: cycles that a link takes.
+    """
+
+    def __init__(self, layers: Sequence[Layer], critical: str, overlay: Overlay, crossing: float) -> None:
         self._layers = layers
-        self._cluster = cluster
-        self._critical = "x" if len(feedback_layers(workload)) > 1 else "h"
-        self._known: dict[tuple[int, int, Split], float] = {}
+        self._critical = critical
+        self._overlay = overlay
+        self._crossing = crossing
+        self._known: dict[tuple[int, int, Split], tuple[tuple[int, ...], float]] = {}
+        self._least: dict[tuple[int, int, int], tuple[float, Split]] = {}
 
-    def chunk(self, start: int, end: int, split: Split) -> float:
-        """Work of the busiest device, or the slowest layer's exchanges: of layers ``start`` to ``end``."""
+    def least(self, start: int, end: int, alike: Sequence[Split]) -> tuple[float, Split]:
+        """Of splits of as many devices the fastest, of equals the first, for layers ``start`` to ``end``.
+
+        A group takes the work of its busiest device, or the slowest layer's exchanges.
+        """
+        key = (start, end, alike[0].devices)
+        if key not in self._least:
+            ways = []
+            for split in alike:
+                busy, slowest = self._chunk(start, end, split)
+                ways.append((max(0, *busy, slowest if split.core > 1 else 0.0), split))
+            self._least[key] = min(ways, key=lambda way: way[0])
+        return self._least[key]
+
+    def _chunk(self, start: int, end: int, split: Split) -> tuple[tuple[int, ...], float]:
+        """The work of each device in layers ``start`` to ``end``, and the slowest layer's exchanges."""
+        if start == end:
+            return (0,) * split.devices, 0.0
         key = (start, end, split)
         if key not in self._known:
-            self._known[key] = self._cycles(self._layers[start:end], split)
-        return self._known[key]
-
-    def _cycles(self, layers: Sequence[Layer], split: Split) -> float:
-        overlay, link = self._cluster.profile.overlay, self._cluster.link
-        crossing = link.latency_ns * self._cluster.profile.clock_mhz / 1000.0
-        hops = math.ceil((split.core - 1) / 2)
-        busy = [0] * split.devices
-        slowest = 0.0
-        for layer in layers:
-            own = busy_cycles(layer_shape(layer), split, self._critical, overlay)
-            busy = [so_far + layer.steps * cycles for so_far, cycles in zip(busy, own, strict=True)]
+            before, slowest = self._chunk(start, end - 1, split)
+            layer = self._layers[end - 1]
+            own = busy_cycles(layer_shape(layer), split, self._critical, self._overlay)
+            busy = tuple(so_far + layer.steps * cycles for so_far, cycles in zip(before, own, strict=True))
             # what an exchange is followed by: the pipelines, and the columns that came last
-            drain = overlay.matrix_latency_cycles + 3 * overlay.multifunction_latency_cycles
-            slowest = max(slowest, layer.steps * (hops * crossing + drain + max(own) / 2))
-        return max(0, *busy, slowest if split.core > 1 else 0.0)
+            drain = self._overlay.matrix_latency_cycles + 3 * self._overlay.multifunction_latency_cycles
+            hops = math.ceil((split.core - 1) / 2)
+            exchanges = layer.steps * (hops * self._crossing + drain + max(own) / 2)
+            self._known[key] = busy, max(slowest, exchanges)
+        return self._known[key]

@@ -127,16 +127,25 @@ def loop_bodies(plan: Plan, workload: Workload, cluster: Cluster, made: Bodies =
             if plan.collective != ROUTES:
                 wanted = tuple(owned[name].needs[-1] if name in names else None for name in inputs)
                 setting = replace(setting, collective=plan.collective, wanted=wanted)
-            if setting.streaming and setting.streaming[0] > 1:
-                parts, ahead = setting.streaming
-                setting = replace(setting, streaming=(min(parts, most_parts(setting)), ahead))
-            placed[layer.name] = Placed(made[setting], skews[layer.name], layer.steps, inputs)
+            placed[layer.name] = Placed(made[_streamed(setting)], skews[layer.name], layer.steps, inputs)
         iterations = max(skews[layer.name] + layer.steps for layer in layers)
         body = join(placed, _program_order(names, loop, wavefront=plan.wavefront), iterations)
         tell_links(body.arrays, cluster)
         bodies.append(body)
         earlier.update(names)
     return bodies
+
+
+def _streamed(setting: Setting) -> Setting:
+    """``setting``, streamed only as far as that changes instructions: more of them are equal then."""
+    if setting.streaming is None:
+        return setting
+    parts, ahead = setting.streaming
+    if parts > 1:
+        parts = min(parts, most_parts(setting))
+    # with nothing known early and all products for one stage there is no other order to put them in
+    same = parts == 1 and setting.order is Order.PLAIN and len(setting.program.stages) == 1
+    return replace(setting, streaming=None if same else (parts, ahead))
 
 
 def _early_loop(of: Outline, names: list[str], plan: Plan) -> list[str]:
