@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from bench.bounds.limits import Limits, least_crossing
 from bench.bounds.memory import fewest_devices_for_memory
@@ -44,9 +45,9 @@ class Bound:
     latency_s: float
 
 
+@lru_cache(maxsize=512)
 def lower_bound(workload: Workload, cluster: Cluster) -> Bound:
     """The least cycles that any plan of ``workload`` can take on ``cluster``, and what binds."""
-    limits = Limits(workload, cluster)
     # of k copies one takes the k-th part of the batch or more, and leaves a device to each of the others
     shared = [
         Limits(
@@ -55,6 +56,7 @@ def lower_bound(workload: Workload, cluster: Cluster) -> Bound:
         )
         for copies in range(1, min(workload.batch, cluster.fpgas) + 1)
     ]
+    limits = shared[0]
     overlay = cluster.profile.overlay
     core = overlay.batch_core
     once = overlay.input_load_cycles

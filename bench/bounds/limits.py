@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bench.hardware.profile import Cluster
 from bench.plans.cells import cell_program, matrix_shape, stage_size
@@ -30,6 +31,14 @@ class Passage:
         return Passage(self.cycles + other.cycles, self.bare + other.bare, self.works + other.works)
 
 
+class Load(NamedTuple):
+    """Of a step of a layer: cycles of all matrix units, of all multifunction units, of its shortest chain."""
+
+    products: int
+    elements: int
+    chain: int
+
+
 class Limits:
     """The bounds of one workload's phases, counted from the phase's start."""
 
@@ -40,6 +49,9 @@ class Limits:
         self.vectors = _vector_cycles(cluster)
         self.drain = self.overlay.matrix_latency_cycles + self.vectors
         self.crossing = least_crossing(workload, cluster)
+        # by layer
+        self._loads: dict[str, Load] = {}
+        self._passages: dict[tuple[str, str], Passage | None] = {}
 
     # -- work ----------------------------------------------------------------------------
 
@@ -50,16 +62,16 @@ class Limits:
         """
         layers = tuple(layers)
         unit = math.gcd(*(layer.steps for layer in layers))
-        parts = [(layer.steps // unit, layer) for layer in layers]
+        parts = [(layer.steps // unit, self._load(layer)) for layer in layers]
         more *= min(n for n, _ in parts)
-        products = self._busiest(sum(n * self._products(layer) for n, layer in parts) + more) * unit
-        elements = self._busiest(sum(n * self._elements(layer) for n, layer in parts)) * unit
+        products = self._busiest(sum(n * load.products for n, load in parts) + more) * unit
+        elements = self._busiest(sum(n * load.elements for n, load in parts)) * unit
         starts = self._busiest(sum(layer.steps for layer in layers)) - 1
         overlay = self.overlay
         bounds = [elements + overlay.multifunction_latency_cycles + overlay.writeback_latency_cycles - 1]
         core = overlay.batch_core
         if core is None:
-            bounds.append(products + self.drain + min(self._chain(layer) for layer in layers))
+            bounds.append(products + self.drain + min(load.chain for _, load in parts))
             bounds.append(starts * overlay.step_interval_cycles)
         else:
             # results leave in bursts: the last may leave before the matrix unit has gone through its padding
@@ -68,6 +80,11 @@ class Limits:
 
     def _busiest(self, total: int) -> int:
         return -(-total // self.fpgas)
+
+    def _load(self, layer: Layer) -> Load:
+        if layer.name not in self._loads:
+            self._loads[layer.name] = Load(self._products(layer), self._elements(layer), self._chain(layer))
+        return self._loads[layer.name]
 
     def _products(self, layer: Layer) -> int:
         """Matrix-unit cycles of one step, over all devices: whole row blocks of each operand."""
@@ -179,6 +196,12 @@ class Limits:
 
     def passage(self, layer: Layer, operand: str) -> Passage | None:
         """The longest series of products from ``operand`` (x or h) to the layer's h; None: there is none."""
+        key = layer.name, operand
+        if key not in self._passages:
+            self._passages[key] = self._longest_series(layer, operand)
+        return self._passages[key]
+
+    def _longest_series(self, layer: Layer, operand: str) -> Passage | None:
         program = cell_program(layer)
         best: dict[str, Passage] = {}
         for stage in program.stages:

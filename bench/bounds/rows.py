@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+import numpy as np
+
 from bench.plans.cells import Stage, cell_program, matrix_shape
-from bench.plans.plan import ROUTES, Plan, Range
+from bench.plans.plan import ROUTES, Block, Plan, Range, VectorRange
+from bench.plans.program import Ints
 from bench.workloads.model import Layer, Workload, feedback_layers
 
 Piece = tuple[str, Range, int]
@@ -28,40 +31,63 @@ def split_by_rows(plan: Plan, workload: Workload) -> bool:
     loop = feedback_layers(workload)
     loop = loop if len(loop) > 1 else frozenset()
     layers = [layer for layer in workload.layers if layer.projection_size is None]
-    around = [_owners(plan, layer) for layer in layers if layer.name in loop]
-    alike = {len(owners): owners for owners in around}
-    return all(alike[len(owners)] == owners for owners in around) and all(
-        _by_rows(plan, layer, stage, known="h" if layer.name in loop else "x")
+    blocks: dict[str, list[Block]] = defaultdict(list)
+    for block in plan.blocks:
+        blocks[block.layer].append(block)
+    vectors: dict[str, list[VectorRange]] = defaultdict(list)
+    for vector in plan.vectors:
+        vectors[vector.layer].append(vector)
+    owners = {layer.name: _owners(layer, vectors[layer.name]) for layer in layers}
+    around = [owners[layer.name] for layer in layers if layer.name in loop]
+    alike = {len(each): each for each in around}
+    return all(np.array_equal(alike[len(each)], each) for each in around) and all(
+        _by_rows(
+            layer,
+            stage,
+            blocks[layer.name],
+            vectors[layer.name],
+            owners[layer.name],
+            known="h" if layer.name in loop else "x",
+        )
         for layer in layers
         for stage in cell_program(layer).stages
     )
 
 
-def _owners(plan: Plan, layer: Layer) -> dict[int, int]:
+def _owners(layer: Layer, vectors: Iterable[VectorRange]) -> Ints:
     """Element of h -> its owner; of several, the last one."""
-    return {
-        row: owned.device
-        for owned in plan.vectors
-        if (owned.layer, owned.stage) == (layer.name, "h")
-        for row in range(*owned.rows)
-    }
+    owners = np.empty(layer.output_size, dtype=np.int64)
+    for vector in vectors:
+        if vector.stage == "h":
+            owners[slice(*vector.rows)] = vector.device
+    return owners
 
 
-def _by_rows(plan: Plan, layer: Layer, stage: Stage, *, known: str) -> bool:
-    """For one stage; ``known``: the operand that the recurrence does not wait for."""
+def _by_rows(
+    layer: Layer,
+    stage: Stage,
+    blocks: Iterable[Block],
+    vectors: Iterable[VectorRange],
+    owners: Ints,
+    *,
+    known: str,
+) -> bool:
+    """For one stage of a layer that has ``blocks`` and ``vectors``; ``owners``: `_owners`.
+
+    ``known``: the operand that the recurrence does not wait for.
+    """
     widths = {
         product.matrix: matrix_shape(layer, product)[1]
         for product in cell_program(layer).products
         if product.stage == stage.name and product.operand != known
     }
-    blocks = [block for block in plan.blocks if block.layer == layer.name and block.matrix in widths]
-    pieces = [(block.matrix, block.rows, block.device) for block in blocks]
-    pieces += [("", v.rows, v.device) for v in plan.vectors if (v.layer, v.stage) == (layer.name, stage.name)]
-    owners = _owners(plan, layer)
+    blocks = [block for block in blocks if block.matrix in widths]
     if any(block.cols != (0, widths[block.matrix]) for block in blocks):
         return False
-    alone = all(owners[row] == device for _, rows, device in pieces for row in range(*rows))
-    return alone or (stage.name != "h" and _everywhere(pieces, set(owners.values())))
+    pieces = [(block.matrix, block.rows, block.device) for block in blocks]
+    pieces += [("", vector.rows, vector.device) for vector in vectors if vector.stage == stage.name]
+    alone = all((owners[slice(*rows)] == device).all() for _, rows, device in pieces)
+    return alone or (stage.name != "h" and _everywhere(pieces, set(owners.tolist())))
 
 
 def _everywhere(pieces: Iterable[Piece], devices: set[int]) -> bool:

@@ -6,6 +6,7 @@ smallest size of an interval where they grow with it, of the largest where they 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeVar
@@ -71,28 +72,25 @@ def ways(recurrence: Recurrence, rules: Rules) -> tuple[Way, ...]:
 
     ``more`` rises and ``cycles`` fall from one to the next.
     """
-    found = [Way(alone(recurrence, rules), 0)]
+    cycles, more = [np.array([alone(recurrence, rules)])], [np.array([0])]
     if rules.devices > 1 and recurrence.size > 1:
         costs = _Costs(recurrence, rules)
         apart = costs.apart()
         for cut_large in (False, True):
             for cut_second in (False, True):
-                cycles, more = costs.pair(cut_large, cut_second)
-                cycles = np.maximum(cycles, apart) + recurrence.tail
-                found += _fewest(cycles[costs.possible], more[costs.possible])
-    found.sort(key=lambda way: (way.more, way.cycles))
-    kept = [found[0]]
-    for way in found[1:]:
-        if way.cycles < kept[-1].cycles:
-            kept.append(way)
-    return tuple(kept)
+                taken, added = costs.pair(cut_large, cut_second)
+                cycles.append((np.maximum(taken, apart) + recurrence.tail)[costs.possible])
+                more.append(added[costs.possible])
+    return tuple(_unbeaten(np.concatenate(cycles), np.concatenate(more)))
 
 
-def _fewest(cycles: Ints, more: Ints) -> list[Way]:
-    """The fewest cycles for each figure of ``more``."""
+def _unbeaten(cycles: Ints, more: Ints) -> Iterator[Way]:
+    """The ways with fewer cycles than all those with as little or less ``more``, the least ``more`` first."""
     order = np.lexsort((cycles, more))
-    values, starts = np.unique(more[order], return_index=True)
-    return [Way(int(c), int(m)) for c, m in zip(cycles[order][starts], values, strict=True)]
+    cycles, more = cycles[order], more[order]
+    better = np.ones(len(cycles), dtype=bool)
+    better[1:] = cycles[1:] < np.minimum.accumulate(cycles)[:-1]
+    return map(Way, cycles[better].tolist(), more[better].tolist())
 
 
 def alone(recurrence: Recurrence, rules: Rules) -> int:
@@ -134,6 +132,7 @@ class _Costs:
         self.start = np.maximum(self.own + self.behind, recurrence.first)
         late = rules.late(self.least)
         self.late = late * sum(step.chained and not step.local for step in series)
+        self.replicas = self._replicas()
         second = np.arange(len(self.least))
         self.possible = (second[None, :] <= second[:, None]) & self._reaches(rules.devices - 1)
 
@@ -177,7 +176,7 @@ class _Costs:
         each = self.start + rounds * self.loop
         cycles = np.maximum(_up(starts + rounds * both, 2), each[large][:, None])
         cut = self.own - self.own[0]
-        more = cut[large][:, None] + cut[second][None, :] + self._replicas()
+        more = cut[large][:, None] + cut[second][None, :] + self.replicas
         return np.maximum(cycles, each[second][None, :]), more
 
     def _replicas(self) -> Ints:
