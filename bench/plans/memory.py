@@ -12,8 +12,8 @@ from bench.plans.plan import Plan
 def weight_bytes(plan: Plan, cluster: Cluster) -> dict[int, int]:
     """Bytes of weights that each device owns."""
     elements: dict[int, int] = defaultdict(int)
-    for block in plan.blocks:
-        elements[block.device] += (block.rows[1] - block.rows[0]) * (block.cols[1] - block.cols[0])
+    for _, _, (top, bottom), (left, right), device in plan.blocks:
+        elements[device] += (bottom - top) * (right - left)
     each = cluster.profile.weight_bytes_per_element
     return {device: int(count * each) for device, count in sorted(elements.items())}
 

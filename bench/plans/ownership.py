@@ -96,11 +96,11 @@ def consumers(shards: Shards, needs: Needs, topology: Topology) -> list[tuple[Ra
 def index_plan(plan: Plan, of: Outline) -> dict[str, Owned]:
     """Index ``plan`` by layer; it must be valid for the workload that ``of`` outlines."""
     blocks: dict[tuple[str, str], list[tuple[Range, Range, int]]] = defaultdict(list)
-    for layer, matrix, *block in plan.blocks:
-        blocks[layer, matrix].append(tuple(block))  # type: ignore[arg-type]
+    for block in plan.blocks:
+        blocks[block[:2]].append(block[2:])
     vectors: dict[tuple[str, str], list[tuple[Range, int]]] = defaultdict(list)
-    for layer, stage, rows, device in plan.vectors:
-        vectors[layer, stage].append((rows, device))
+    for vector in plan.vectors:
+        vectors[vector[:2]].append(vector[2:])
     tilings, shards = {}, {}
     for name, shape in of.shapes.items():
         program = shape.program
