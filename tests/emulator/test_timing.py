@@ -150,5 +150,28 @@ def test_bodies_serve_clusters_with_other_links_and_clocks(data: st.DataObject) 
         assert message.latency in (0, math.ceil(link.latency_ns * profile.clock_mhz / 1000.0))
 
 
+@given(st.data())
+def test_bodies_serve_workloads_with_other_numbers_of_steps(data: st.DataObject) -> None:
+    """What was lowered for some steps is not lowered again for others, and gives their cycles and counts."""
+    workload = data.draw(workloads())
+    cluster = data.draw(clusters())
+    plan = data.draw(plans(workload, cluster))
+    factor = data.draw(st.integers(2, 5))
+    longer = replace(
+        workload, layers=tuple(replace(layer, steps=factor * layer.steps) for layer in workload.layers)
+    )
+    timed.clear()
+    emulated_cycles(workload, cluster, plan)
+    known = len(timed)
+    shared = emulated_cycles(longer, cluster, plan)
+    assert len(timed) == known
+    timed.clear()
+    assert shared == emulated_cycles(longer, cluster, plan)
+    steps = {layer.name: layer.steps for layer in longer.layers}
+    for phase in lower(plan, longer, cluster).phases:
+        for i in phase.instructions:
+            assert i.count == steps[i.layer] - (i.what == "load x") or i.what == "load ones"
+
+
 def _messages(program: Program) -> list[Instruction]:
     return [i for phase in program.phases for i in phase.instructions if i.unit is Unit.LINK]

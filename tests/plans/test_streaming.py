@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,8 @@ from bench.numerics.check import make_network, verdict
 from bench.numerics.formats import load_format
 from bench.partitioners.build import assemble, own_rows, own_spread
 from bench.plans.files import read_plan, save_plan
-from bench.plans.lower import lower
+from bench.plans.layer import lower_layer
+from bench.plans.lower import Bodies, loop_bodies, lower
 from bench.plans.operations import Multiply
 from bench.plans.plan import Block, Plan, Range, Streaming, VectorRange
 from bench.plans.program import Instruction, Unit
@@ -311,3 +313,20 @@ def test_a_stage_within_a_product_waits_for_the_state_that_it_reads() -> None:
         streamed=(Streaming("bottom"),),
     )
     body(plan, workload, 2)
+
+
+@given(st.data())
+def test_what_streaming_does_not_change_is_lowered_as_if_not_streamed(data: st.DataObject) -> None:
+    """Where lowering takes a layer in one part as not streamed, its instructions are the same either way."""
+    workload = data.draw(workloads())
+    cluster = data.draw(clusters())
+    plan = data.draw(plans(workload, cluster))
+    streamed = tuple(Streaming(layer.name, 1) for layer in workload.layers)
+    made = Bodies(described=False)
+    loop_bodies(replace(plan, streamed=streamed), workload, cluster, made)
+    for setting, body in made.items():
+        if setting.streaming is None:
+            other = lower_layer(replace(setting, streaming=(1, 0)), described=False)
+            assert np.array_equal(body.fields, other.fields)
+            assert np.array_equal(body.needs, other.needs)
+            assert (body.fed, body.held, body.pause) == (other.fed, other.held, other.pause)
