@@ -15,10 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench.explore.break_even import ALWAYS, NEVER, UP_TO
+from bench.results.figures.colors import BLACK, GREY, STEPS
 from bench.results.figures.style import (
-    BLACK,
-    GREY,
-    STEPS,
     house_style,
     legend_above,
     new_figure,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.results.figures.style import STRATEGY_COLORS
+from bench.results.figures.colors import STRATEGY_COLORS
 from bench.results.frames import CONVENTIONAL, strategy_key
 
 SIGNIFICANT = 7

@@ -8,13 +8,10 @@ import pandas as pd
 import pytest
 
 from bench.results import baselines, fidelity, paper, studies, tables
-from bench.results.figures import (
-    deepbench_figures,
-    fidelity_figures,
-    large_figures,
-    paper_figures,
-    study_figures,
-)
+from bench.results.figures.fidelity import fidelity_figures
+from bench.results.figures.paper import paper_figures
+from bench.results.figures.studies import study_figures
+from bench.results.figures.sweeps import deepbench_figures, large_figures
 from bench.results.frames import prepare
 from bench.results.store import read_results, write_results
 

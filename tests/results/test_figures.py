@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+import zlib
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from fontTools import subset
 
 from bench.results import provenance
-from bench.results.figures import (
-    deepbench_figures,
-    fidelity_figures,
-    large_figures,
-    study_figures,
-)
+from bench.results.figures.fidelity import fidelity_figures
 from bench.results.figures.paper import FIGURES
-from bench.results.figures.style import house_style
+from bench.results.figures.studies import study_figures
+from bench.results.figures.style import house_style, new_figure, save
+from bench.results.figures.sweeps import deepbench_figures, large_figures
 from bench.results.frames import prepare
 from bench.results.paper import compare
 from bench.results.published import read_figures
@@ -44,6 +44,24 @@ def test_figures_have_the_same_bytes_each_time(results: Path, reports: Path, tmp
     assert list(tmp_path.iterdir())
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (reports / "figures" / path.name).read_bytes()
+
+
+def test_saving_leaves_a_figure_and_matplotlib_as_they_were(tmp_path: Path) -> None:
+    """A figure saved twice gives the same files; its fonts have glyphs and no tables of kerning."""
+    usual = subset.Options
+    with house_style():
+        figure, _ = new_figure(2)
+        for name in ("once", "again"):
+            save(figure, tmp_path, name)
+    assert figure.get_layout_engine() is not None
+    assert subset.Options is usual
+    for kind in ("svg", "pdf", "png"):
+        assert (tmp_path / f"once.{kind}").read_bytes() == (tmp_path / f"again.{kind}").read_bytes()
+    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", (tmp_path / "once.pdf").read_bytes(), re.DOTALL)
+    plain = [zlib.decompress(stream) for stream in streams]
+    fonts = [text for text in plain if text.startswith(b"\x00\x01\x00\x00")]
+    assert fonts
+    assert all(b"glyf" in text and b"GPOS" not in text for text in fonts)
 
 
 @pytest.mark.filterwarnings("error")

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from bench.results.figures.style import BLACK
+from bench.results.figures.colors import BLACK
 
 GROUP_WIDTH = 0.82
 """Of the distance between two groups."""

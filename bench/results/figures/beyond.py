@@ -10,16 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.results.figures.bars import GROUP_WIDTH, two_level_ticks
-from bench.results.figures.style import (
-    BLACK,
-    BLUE,
-    GREY,
-    PURPLE,
-    legend_above,
-    new_figure,
-    reference_line,
-    swatch,
-)
+from bench.results.figures.colors import BLACK, BLUE, GREY, PURPLE
+from bench.results.figures.style import legend_above, new_figure, reference_line, swatch
 from bench.results.frames import CONVENTIONAL
 
 BEST = "best conventional"

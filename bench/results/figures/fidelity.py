@@ -15,20 +15,8 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from bench.results.fidelity import fidelity_points, summarize
 from bench.results.fidelity_sets import FILE, Set, Sets, read_sets
-from bench.results.figures.style import (
-    BLACK,
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    VERMILION,
-    house_style,
-    legend_above,
-    new_figure,
-    save,
-    swatch,
-)
+from bench.results.figures.colors import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
+from bench.results.figures.style import house_style, legend_above, new_figure, save, swatch
 from bench.results.frames import prepare
 from bench.results.published import PUBLISHED
 from bench.results.store import read_results

@@ -9,10 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.errors import UserError
+from bench.results.figures.colors import BLACK, BLUE, ORANGE
 from bench.results.figures.style import (
-    BLACK,
-    BLUE,
-    ORANGE,
     WIDTH,
     house_style,
     legend_above,

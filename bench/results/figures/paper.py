@@ -13,23 +13,9 @@ from matplotlib.lines import Line2D
 
 from bench.results.figures.bars import Look, grouped_bars, published_handle, two_level_ticks
 from bench.results.figures.beyond import beyond_paper
+from bench.results.figures.colors import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, STEPS, VERMILION
 from bench.results.figures.stacks import figure_4b, figure_5c
-from bench.results.figures.style import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    SKY,
-    STEPS,
-    VERMILION,
-    house_style,
-    legend_above,
-    new_figure,
-    reference_line,
-    save,
-    swatch,
-)
+from bench.results.figures.style import house_style, legend_above, new_figure, reference_line, save, swatch
 from bench.results.frames import prepare
 from bench.results.paper import compare
 from bench.results.published import PUBLISHED, read_figures

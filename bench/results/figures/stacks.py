@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from bench.results.figures.style import BLUE, GREY, ORANGE, legend_above, new_figure, reference_line, swatch
+from bench.results.figures.colors import BLUE, GREY, ORANGE
+from bench.results.figures.style import legend_above, new_figure, reference_line, swatch
 from bench.results.published import ASSUMED_HIDDEN_SIZE
 
 Bar = tuple[str, int, str]

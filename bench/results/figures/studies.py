@@ -12,12 +12,8 @@ from matplotlib.lines import Line2D
 
 from bench.partitioners.space import IDEAS
 from bench.results.ablation import EVERY, ablation
+from bench.results.figures.colors import BLACK, BLUE, GREY, ORANGE, STRATEGY_COLORS
 from bench.results.figures.style import (
-    BLACK,
-    BLUE,
-    GREY,
-    ORANGE,
-    STRATEGY_COLORS,
     STRATEGY_MARKERS,
     house_style,
     legend_above,

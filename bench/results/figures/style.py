@@ -1,4 +1,4 @@
-"""One look for all figures: colours that colour-blind readers can tell apart, sizes, and saving."""
+"""One look for all figures: fonts, lines, sizes, and saving."""
 
 from __future__ import annotations
 
@@ -13,27 +13,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from bench.results.figures.colors import BLACK, STRATEGY_COLORS
+from bench.results.figures.fonts import lean_fonts
+
 WIDTH = 7.2
 """Inches: a two-column page."""
 
-# Okabe and Ito's palette
-ORANGE, SKY, GREEN, YELLOW = "#E69F00", "#56B4E9", "#009E73", "#F0E442"
-BLUE, VERMILION, PURPLE, GREY, BLACK = "#0072B2", "#D55E00", "#CC79A7", "#999999", "#222222"
-
-STRATEGY_COLORS = {
-    "single": GREY,
-    "layer-wise": ORANGE,
-    "input-wise": SKY,
-    "gate-wise": GREEN,
-    "column-wise": PURPLE,
-    "row-wise": BLUE,
-    "full-dac20": VERMILION,
-    "full": BLACK,
-}
 STRATEGY_MARKERS = dict(zip(STRATEGY_COLORS, "osv^PDXh", strict=True))
-
-STEPS = ("#C6DBEF", "#6BAED6", "#2171B5", "#08306B")
-"""Light to dark, for one quantity that grows (FPGAs, or faster links)."""
 
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -92,13 +78,21 @@ def new_figure(
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write ``name``.svg, .pdf and .png by rename, without dates or versions in them."""
+    """Write ``name``.svg, .pdf and .png by rename, without dates or versions in them.
+
+    The figure is laid out for the first and drawn alike in the others: that is half the work of each.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    layout = figure.get_layout_engine()
     for kind, metadata in _METADATA.items():
         path = folder / f"{name}.{kind}"
         partial = path.with_name(path.name + ".partial")
-        figure.savefig(partial, format=kind, metadata=metadata)
+        with lean_fonts():
+            figure.savefig(partial, format=kind, metadata=metadata)
         partial.replace(path)
+        figure.set_layout_engine(None)
+    if layout:
+        figure.set_layout_engine(layout)
 
 
 def legend_above(figure: Figure, handles: Sequence[Any], columns: int | None = None) -> None:

@@ -12,9 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from bench.results.figures.colors import BLACK, STRATEGY_COLORS
 from bench.results.figures.style import (
-    BLACK,
-    STRATEGY_COLORS,
     house_style,
     legend_above,
     new_figure,
