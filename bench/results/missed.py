@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Literal, get_args
 
 import pandas as pd
@@ -37,9 +39,11 @@ def missed(frame: pd.DataFrame) -> pd.DataFrame:
     topology, link and latency.
     """
     solved = frame[frame["solved"]].drop_duplicates([*SETUP, "fpgas", "strategy"])
+    solved = solved[[*SETUP, "fpgas", "strategy", "partitioner", "cycles"]]
+    listed = solved.sort_values([*SETUP, "fpgas"], kind="stable").to_dict("records")
     records = []
-    for _, group in solved.groupby(SETUP[:-1], sort=True):
-        rows = sorted(group.to_dict("records"), key=lambda row: (row["link_latency_ns"], row["fpgas"]))
+    for _, group in groupby(listed, key=itemgetter(*SETUP[:-1])):
+        rows = list(group)
         for row in rows:
             if row["strategy"] != FULL:
                 continue

@@ -22,20 +22,19 @@ def merge_repeats(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     repeated = rows["seeded"] & rows.duplicated(keys, keep=False)
     if not repeated.any():
         return rows
-    groups = rows[repeated].groupby(keys, sort=False, dropna=False)
-    merged = [_merged(group) for _, group in groups]
-    return pd.concat([rows[~repeated], pd.concat(merged)]).sort_index(kind="stable")
-
-
-def _merged(group: pd.DataFrame) -> pd.DataFrame:
-    ordered = group.assign(order=group["speedup"].fillna(-np.inf)).sort_values("order", kind="stable")
-    values = ordered["order"].to_numpy(dtype=float)
-    middle = float(np.median(values)) if np.isfinite(values[(len(values) - 1) // 2]) else np.nan
-    row = ordered.iloc[[(len(values) - 1) // 2]].drop(columns="order")
-    return row.assign(
-        speedup=middle,
-        solved=not np.isnan(middle) or bool(row["solved"].iloc[0]),
-        repeats=len(values),
-        speedup_least=ordered["speedup"].iloc[0],
-        speedup_most=ordered["speedup"].iloc[-1],
+    runs = rows[repeated].assign(order=rows["speedup"].fillna(-np.inf)).sort_values("order", kind="stable")
+    groups = runs.groupby(keys, sort=False, dropna=False)
+    speeds, size = groups["order"], groups["order"].transform("size")
+    runs = runs.assign(
+        speedup=_finite(speeds.transform("median")),
+        repeats=size,
+        speedup_least=_finite(speeds.transform("min")),
+        speedup_most=_finite(speeds.transform("max")),
     )
+    middle = runs[groups.cumcount() == (size - 1) // 2].drop(columns="order")
+    middle["solved"] |= middle["speedup"].notna()
+    return pd.concat([rows[~repeated], middle]).sort_index(kind="stable")
+
+
+def _finite(values: pd.Series[float]) -> pd.Series[float]:
+    return values.where(np.isfinite(values))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from bench.results.frames import (
@@ -15,6 +16,9 @@ from bench.results.frames import (
     strategy_key,
 )
 from bench.results.repeats import merge_repeats
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 Against = Literal["single", "conventional"]
 
@@ -57,29 +61,42 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     the points that have a baseline, 1.0 where this strategy has no result.
     """
     columns = ["experiment", "fpgas", "strategy", "n_ok", "n", "n_common", "geomean_common", "geomean_all"]
+    rows = rows.assign(point=rows.groupby(POINT, sort=True, dropna=False).ngroup())
     records = []
     for (experiment, fpgas), group in rows.groupby(["experiment", "fpgas"], sort=True):
-        wide = pivot(group)
-        has_baseline = wide.notna().any(axis=1)
-        solved = group.pivot_table(index=POINT, columns="strategy", values="solved", aggfunc="any")
-        solved = solved.reindex(index=wide.index, columns=wide.columns).fillna(False).astype(bool)
-        entered = [name for name in wide.columns if wide[name].notna().any()]
-        common = wide[entered].notna().all(axis=1) if entered else has_baseline
-        for name in wide.columns:
-            known = wide[name].notna().any()
+        names, speedup, solved = _grids(group)
+        missing: BoolArray = np.asarray(np.isnan(speedup))
+        counted = np.where(missing, 1.0, speedup)
+        has_baseline, entered = ~missing.all(axis=1), ~missing.all(axis=0)
+        common = ~missing[:, entered].any(axis=1) if entered.any() else has_baseline
+        for place, name in enumerate(names):
             records.append(
                 {
                     "experiment": experiment,
                     "fpgas": fpgas,
                     "strategy": name,
-                    "n_ok": int(solved[name].sum()),
-                    "n": len(wide),
+                    "n_ok": int(solved[:, place].sum()),
+                    "n": len(speedup),
                     "n_common": int(common.sum()),
-                    "geomean_common": geomean(wide.loc[common, name]) if known else np.nan,
-                    "geomean_all": geomean(wide.loc[has_baseline, name].fillna(1.0)),
+                    "geomean_common": geomean(speedup[common, place]) if entered[place] else np.nan,
+                    "geomean_all": geomean(counted[has_baseline, place]),
                 }
             )
     return pd.DataFrame(records, columns=columns)
+
+
+def _grids(group: pd.DataFrame) -> tuple[list[str], FloatArray, BoolArray]:
+    """Strategies, their speed-ups and whether they solved: a line for each ``point``, a column for each."""
+    names = sorted((str(name) for name in group["strategy"].unique()), key=strategy_key)
+    points, line = np.unique(group["point"].to_numpy(), return_inverse=True)
+    column = group["strategy"].map({name: n for n, name in enumerate(names)}).to_numpy()
+    speedup = np.full((len(points), len(names)), np.nan)
+    solved = np.zeros(speedup.shape, dtype=bool)
+    values, ok = group["speedup"].to_numpy(dtype=float), group["solved"].to_numpy(dtype=bool)
+    last_first = np.flatnonzero(~np.isnan(values))[::-1]  # of several rows of one point the first counts
+    speedup[line[last_first], column[last_first]] = values[last_first]
+    solved[line[ok], column[ok]] = True
+    return names, speedup, solved
 
 
 def pivot(rows: pd.DataFrame, values: str = "speedup") -> pd.DataFrame:
@@ -87,18 +104,15 @@ def pivot(rows: pd.DataFrame, values: str = "speedup") -> pd.DataFrame:
     # not DataFrame.pivot_table: without dropna it makes a row of every combination of the keys' values first
     firsts = rows.groupby([*POINT, "strategy"], dropna=False)[values].first()
     wide = firsts.unstack("strategy")  # noqa: PD010
-    tried = rows.set_index(POINT).index.unique()
-    wide = wide.reindex(index=tried).sort_index()
-    names = sorted(rows["strategy"].unique(), key=strategy_key)
-    return wide.reindex(columns=names)
+    return wide[sorted(map(str, wide.columns), key=strategy_key)]
 
 
-def geomean(values: pd.Series[float]) -> float:
+def geomean(values: pd.Series[float] | FloatArray) -> float:
     """The geometric mean; NaN for no values.
 
     >>> round(geomean(pd.Series([1.0, 4.0])), 6)
     2.0
     """
-    if values.empty:
+    if not len(values):
         return float("nan")
-    return float(np.exp(np.log(values.to_numpy(dtype=float)).mean()))
+    return float(np.exp(np.log(np.asarray(values, dtype=float)).mean()))
