@@ -301,22 +301,15 @@ rule tables:
             ["--accuracy", *input.accuracy] if input.accuracy else []
         ),
         boards=lambda wildcards, input: (
-            f" && python -m bench.results.boards --measured {shlex.quote(str(input.boards))}"
-            f" --out {shlex.quote(f'{OUT}/tables')}"
-            if input.boards
-            else ""
+            ["--boards", *input.boards] if input.boards else []
         ),
         measured=lambda wildcards, input: (
             ["--stored", *input.measured] if input.measured else []
         ),
         digest=report_digest(),
     shell:
-        "(python -m bench.results.tables --results {input.results:q} {params.accuracy:q} --out {output:q} &&"
-        " python -m bench.results.paper --results {input.results:q} --out {output:q} &&"
-        " python -m bench.results.studies --results {input.results:q} --out {output:q} &&"
-        " python -m bench.results.baselines --results {input.results:q} {params.measured:q} --out {output:q} &&"
-        " python -m bench.results.fidelity --results {input.results:q} --out {output:q}"
-        "{params.boards}) > {log:q} 2>&1"
+        "python -m bench.results.report --results {input.results:q} {params.accuracy:q} {params.boards:q}"
+        " {params.measured:q} --out {output:q} > {log:q} 2>&1"
 
 
 # The executed copies hold paths of this machine: they stay in the output folder.

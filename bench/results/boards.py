@@ -75,6 +75,12 @@ def measured(rows: Sequence[dict[str, object]]) -> pd.DataFrame:
     return frame[COLUMNS]
 
 
+def write_boards(results: Path, out: Path) -> None:
+    """Write ``boards`` under ``out`` from the file of `bench pipeline measure`, if anything was measured."""
+    if rows := read_sealed(results):
+        write_table(measured(rows), out / "boards", title=TITLE, note=NOTE)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Command line: write the table if anything was measured; returns 0."""
     parser = argparse.ArgumentParser(
@@ -83,8 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--measured", type=Path, required=True, help="file of `bench pipeline measure`")
     parser.add_argument("--out", type=Path, required=True, help="folder of tables")
     arguments = parser.parse_args(argv)
-    if rows := read_sealed(arguments.measured):
-        write_table(measured(rows), arguments.out / "boards", title=TITLE, note=NOTE)
+    write_boards(arguments.measured, arguments.out)
     return 0
 
 

@@ -65,10 +65,11 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     records = []
     for (experiment, fpgas), group in rows.groupby(["experiment", "fpgas"], sort=True):
         names, speedup, solved = _grids(group)
-        missing: BoolArray = np.asarray(np.isnan(speedup))
+        missing = np.isnan(speedup)
         counted = np.where(missing, 1.0, speedup)
-        has_baseline, entered = ~missing.all(axis=1), ~missing.all(axis=0)
-        common = ~missing[:, entered].any(axis=1) if entered.any() else has_baseline
+        has_baseline = ~missing.all(axis=1)
+        entered = [not column.all() for column in missing.T]
+        common = ~missing[:, entered].any(axis=1) if any(entered) else has_baseline
         for place, name in enumerate(names):
             records.append(
                 {
@@ -104,7 +105,8 @@ def pivot(rows: pd.DataFrame, values: str = "speedup") -> pd.DataFrame:
     # not DataFrame.pivot_table: without dropna it makes a row of every combination of the keys' values first
     firsts = rows.groupby([*POINT, "strategy"], dropna=False)[values].first()
     wide = firsts.unstack("strategy")  # noqa: PD010
-    return wide[sorted(map(str, wide.columns), key=strategy_key)]
+    names = sorted((str(name) for name in wide.columns), key=strategy_key)
+    return wide[names]
 
 
 def geomean(values: pd.Series[float] | FloatArray) -> float:

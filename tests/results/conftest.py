@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.results import baselines, fidelity, paper, studies, tables
+from bench.results import report
 from bench.results.figures.fidelity import fidelity_figures
 from bench.results.figures.paper import paper_figures
 from bench.results.figures.studies import study_figures
@@ -39,11 +39,7 @@ def frame(results: Path) -> pd.DataFrame:
 def reports(results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tables and figures of the synthetic results."""
     folder = tmp_path_factory.mktemp("reports")
-    tables.write_tables(results, folder / "tables")
-    paper.write_paper(results, folder / "tables")
-    fidelity.write_fidelity(results, folder / "tables")
-    studies.write_studies(results, folder / "tables")
-    baselines.write_baselines(results, folder / "tables")
+    report.main(["--results", str(results), "--out", str(folder / "tables")])
     paper_figures(results, folder / "figures")
     fidelity_figures(results, folder / "figures")
     deepbench_figures(results, folder / "figures")
