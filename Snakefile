@@ -367,6 +367,22 @@ rule provenance:
         " --results $(dirname {input.results:q}) --out {output:q} > {log:q} 2>&1"
 
 
+# What the site shows that takes long and needs neither tables nor figures: made beside them.
+rule site_ahead:
+    input:
+        results=rules.collect.output,
+    output:
+        f"{OUT}/site_ahead.json",
+    log:
+        f"{OUT}/logs/site_ahead.log",
+    conda:
+        "environment.yml"
+    params:
+        digest=site_digest(),
+    shell:
+        "python -m bench.site.ahead --results {input.results:q} --out {output:q} > {log:q} 2>&1"
+
+
 # The site replaces the one before as a whole, so it is no output that Snakemake would remove first.
 rule site:
     input:
@@ -375,6 +391,7 @@ rule site:
         expand(f"{OUT}/notebooks/{{notebook}}.ipynb", notebook=NOTEBOOKS),
         rules.claims.output if SETTINGS.claims else [],
         results=rules.collect.output,
+        ahead=rules.site_ahead.output,
         templates=OWN["templates"],
     output:
         f"{OUT}/index.html",
@@ -386,7 +403,7 @@ rule site:
         out=lambda wildcards, output: join(dirname(output[0]), "site"),
         digest=site_digest(),
     shell:
-        "python -m bench.site --results {input.results:q} --reports $(dirname {output:q})"
+        "python -m bench.site --results {input.results:q} --reports $(dirname {output:q}) --ahead {input.ahead:q}"
         " --out {params.out:q} --forward {output:q} > {log:q} 2>&1"
 
 

@@ -336,7 +336,7 @@ def measure(config: Path, output: Path) -> None:
 @pipeline.command(epilog="Example: bench pipeline check reports/claims.csv")
 def check(claims: Path) -> None:
     """Exit with code 1 if a claim failed."""
-    from bench.commands.summary import failed_claims
+    from bench.commands.verdict import failed_claims
 
     failed = failed_claims(claims)
     for line in failed:

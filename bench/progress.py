@@ -29,6 +29,7 @@ STAGES = {
     "figures": "drawing figures",
     "claims": "checking claims",
     "provenance": "noting provenance",
+    "site_ahead": "drawing plans",
     "site": "writing the site",
     "check": "checking claims",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
+from bench.commands.verdict import failed_claims, read_claims
 from bench.errors import UserError
 from bench.results.closing import Best, Deviation, Failure, best_speedups, deviation, failures
 from bench.results.store import read_results
@@ -155,21 +155,3 @@ def _claims(entries: list[dict[str, str]]) -> Table:
         expected = f"{signs.get(row['relation'], '')} {row['expected']}{slack}"
         table.add_row(row["result"], row["id"], expected, row["got"])
     return table
-
-
-def read_claims(path: Path) -> list[dict[str, str]]:
-    """The rows of a claim table; UserError if it cannot be read."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def failed_claims(path: Path) -> list[str]:
-    """A line for each claim that does not hold."""
-    return [
-        f"{row['claim']}: expected {row['expected']}, got {row['got']}"
-        for row in read_claims(path)
-        if row["result"] == "fail"
-    ]

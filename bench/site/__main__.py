@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.results.output import write_text
+from bench.site.ahead import read_ahead
 from bench.site.build import write_site
 from bench.site.parts import Sources
 from bench.site.render import environment
@@ -27,11 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--reports", type=Path, default=Path("reports"), help="folder with tables/, figures/, claims.csv"
     )
     parser.add_argument("--out", type=Path, help="folder to write (default: site/ in the reports folder)")
+    parser.add_argument("--ahead", type=Path, help="file of `python -m bench.site.ahead` (default: made now)")
     parser.add_argument("--forward", type=Path, help="also write a file that leads to the site's first page")
     arguments = parser.parse_args(argv)
     reports: Path = arguments.reports
     out: Path = arguments.out or reports / "site"
-    size = write_site(Sources(arguments.results or reports / "results", reports), out)
+    ahead = read_ahead(arguments.ahead) if arguments.ahead else None
+    size = write_site(Sources(arguments.results or reports / "results", reports), out, ahead)
     if arguments.forward:
         address = (out.resolve() / "index.html").relative_to(arguments.forward.resolve().parent)
         page = environment().get_template("forward.html.j2").render(address=address.as_posix())

@@ -12,6 +12,7 @@ import pandas as pd
 from bench.results.frames import prepare
 from bench.results.output import write_text
 from bench.results.store import read_results
+from bench.site.ahead import Ahead, make_ahead
 from bench.site.baselines import baselines_section
 from bench.site.data import explore_script
 from bench.site.fidelity import fidelity_sections, glance_section
@@ -20,8 +21,6 @@ from bench.site.folder import replaced
 from bench.site.methods import method_sections
 from bench.site.paper import pairs_script, paper_section, winners_section
 from bench.site.parts import Page, Section, Sources
-from bench.site.plan_pages import LEAD, plan_link, plan_page
-from bench.site.plan_points import plan_points
 from bench.site.render import MENU, copy_static, environment, render
 from bench.site.start import cards, claims_section, failures_section, run_section
 from bench.site.studies import studies_section
@@ -31,35 +30,42 @@ _PATH = re.compile(r' d="[^"]*"| (?:x|y|x1|y1|x2|y2)="[^"]*"')
 _LONG = re.compile(r"-?\d+\.\d{3,}")
 
 
-def write_site(sources: Sources, out: Path) -> int:
+def write_site(sources: Sources, out: Path, ahead: Ahead | None = None) -> int:
     """Write the site to ``out``, in place of what is there; bytes in all files.
 
+    ``ahead``: what was made before (`bench.site.ahead`); without, it is made now.
     Raises UserError for results that cannot be read and for a folder that cannot be written; the site
     that was there stays.
     """
     rows = prepare(read_results(sources.results))
-    plans = plan_points(rows)
+    ahead = ahead or make_ahead(rows)
+    plans = ahead.plans
     pages = [page for page in _pages(sources, rows) if page.sections or page.cards]
     with replaced(out) as folder:
         files = {page.file for page in pages} | {"explore.html"} | ({"plans.html"} if plans else set())
         menu = tuple(entry for entry in MENU if entry.file in files)
         templates = environment()
-        for page in (*pages, *map(plan_page, plans)):
+        for page in (*pages, *(page for page, _ in plans)):
             text = render(templates, page, "sections.html.j2", menu)
             write_text(text, folder / page.file)
             _copy_shown(sources.reports, folder, page.sections)
             if page.charts:
                 write_text(pairs_script(sources), folder / "data" / page.charts)
         if plans:
-            page = Page("plans.html", "Plans", LEAD)
-            links = [plan_link(plan) for plan in plans]
+            page = Page("plans.html", "Plans", PLANS)
+            links = [link for _, link in plans]
             write_text(render(templates, page, "plans.html.j2", menu, links=links), folder / page.file)
         explore = Page("explore.html", "Explore", EXPLORE, wide=True)
         write_text(render(templates, explore, "explore.html.j2", menu), folder / explore.file)
         write_text(explore_script(rows), folder / "data" / "results.js")
-        copy_static(folder)
+        copy_static(folder, ahead.vega)
     return sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
 
+
+PLANS = (
+    "The plan that the full search chooses for one network and cluster: who owns what, what each device "
+    "does in one time step, and where the time goes."
+)
 
 EXPLORE = (
     "Every point of the run. Filter and search, choose what the speed-up is over, sort by any heading, or "

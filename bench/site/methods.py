@@ -10,7 +10,6 @@ from typing import Any
 import pandas as pd
 import yaml
 from markdown_it import MarkdownIt
-from markupsafe import Markup
 
 from bench.results.published import PUBLISHED
 from bench.site.parts import Part, Section, Sources, show
@@ -55,12 +54,12 @@ def method_sections(sources: Sources, rows: pd.DataFrame) -> tuple[Section, ...]
     return (*sections, _provenance(sources, rows))
 
 
-def _markup(text: str) -> Markup:
+def _markup(text: str) -> str:
     """Markdown as HTML, headings two levels down, links as their text: their targets are not in the site."""
     text = re.sub(r"^# .*\n", "", text)
     text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
     text = re.sub(r"^(#+) ", r"#\1 ", text, flags=re.MULTILINE)
-    return Markup(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
+    return str(MarkdownIt("commonmark", {"html": False}).enable("table").render(text))
 
 
 def _cite(citation: dict[str, Any]) -> Section:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from markupsafe import Markup
 
 from bench.results.output import shown
 
@@ -40,7 +39,7 @@ class Part:
     """A figure, a table, or both; ``folded`` is the line that unfolds the table.
 
     ``image``: address within the site. ``chart``: name of a chart that the page's script draws.
-    ``html``: markup that stands for ``text``.
+    ``html``: markup that stands for ``text``; it is not escaped again.
     """
 
     title: str = ""
@@ -49,7 +48,7 @@ class Part:
     table: Shown | None = None
     folded: str = ""
     chart: str = ""
-    html: Markup | None = None
+    html: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +68,16 @@ class Card:
 
     value: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A line of a list of pages."""
+
+    file: str
+    title: str
+    text: str
+    cards: tuple[Card, ...]
 
 
 @dataclass(frozen=True, slots=True)

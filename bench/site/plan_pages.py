@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 
 import pandas as pd
 from markupsafe import Markup
@@ -14,25 +13,10 @@ from bench.explanation.words import describe_layout
 from bench.results.output import shown
 from bench.site.cabling import cabling
 from bench.site.ownership import ownership
-from bench.site.parts import Card, Cell, Column, Page, Part, Section, Shown, show
+from bench.site.parts import Card, Cell, Column, Link, Page, Part, Section, Shown, show
 from bench.site.plan_points import PlanPoint
 from bench.site.shares import shares_drawing
 from bench.site.steady import busy, steady_drawing, waits
-
-LEAD = (
-    "The plan that the full search chooses for one network and cluster: who owns what, what each device "
-    "does in one time step, and where the time goes."
-)
-
-
-@dataclass(frozen=True)
-class Link:
-    """A line of the list of plans."""
-
-    file: str
-    title: str
-    text: str
-    cards: tuple[Card, ...]
 
 
 def plan_page(found: PlanPoint) -> Page:
@@ -83,12 +67,12 @@ def _picture(found: PlanPoint) -> Section:
             "Matrices",
             "Rows run down, columns across, one scale for all; layers that are cut alike share a line. The "
             "strips to the right are the vectors that are computed. A colour and its number are a device.",
-            html=Markup(ownership(found.plan, found.workload)),
+            html=ownership(found.plan, found.workload),
         ),
         Part(
             "Device groups and cables",
             "A box is a group. A dot marks the end to which a cable carries messages; without one, both.",
-            html=Markup(cabling(found.plan, found.cluster, megabytes)),
+            html=cabling(found.plan, found.cluster, megabytes),
         ),
     )
     return Section("plan", "Who owns what", "", parts)
@@ -112,7 +96,7 @@ def _step(found: PlanPoint) -> Section:
         Part(
             text="Pale: at work. Full colour: the run's end waits for it. The line is the critical path; "
             "where it leaps, work passes to another unit or device.",
-            html=Markup(steady_drawing(timeline)),
+            html=steady_drawing(timeline),
         ),
         Part("The critical path", table=show(path)),
         Part(table=show(units), folded="How busy each unit is; of links, the busiest"),
@@ -136,7 +120,7 @@ def _time(found: PlanPoint) -> Section:
         "Of the whole run, in cycles: the busiest matrix unit at work, what it waits for other reasons than "
         "links, and what would go if links took no time."
     )
-    drawn = Markup(shares_drawing(plans, comparison.bound.cycles))
+    drawn = shares_drawing(plans, comparison.bound.cycles)
     parts = (Part(html=drawn), Part(table=_compared(plans, comparison.bound.cycles)))
     return Section("time", "Where the time goes", text, parts)
 
@@ -182,4 +166,6 @@ def _again(found: PlanPoint) -> Section:
         "<pre><code>$ bench explain {0} {1}\n$ bench run --workload {0} {1} --partitioner full\n"
         "$ bench trace --workload {0} {1} --partitioner full --out trace.json.gz</code></pre>"
     )
-    return Section("again", "The same in a shell", "", (Part(html=commands.format(point.workload, asked)),))
+    return Section(
+        "again", "The same in a shell", "", (Part(html=str(commands.format(point.workload, asked))),)
+    )

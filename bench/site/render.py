@@ -48,10 +48,10 @@ def render(
     return templates.get_template(template).render(page=page, menu=menu, version=bench.__version__, **values)
 
 
-def copy_static(out: Path) -> None:
-    """Copy the style sheet and the scripts, and bundle Vega-Lite beside them."""
+def copy_static(out: Path, vega: str) -> None:
+    """Copy the style sheet and the scripts, with Vega-Lite (`vega_bundle`) beside them."""
     shutil.copytree(TEMPLATES / "static", out / "static")
-    (out / "static" / "vega.js").write_text(vega_bundle(), encoding="utf-8")
+    (out / "static" / "vega.js").write_text(vega, encoding="utf-8")
 
 
 def vega_bundle() -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from bench.errors import UserError
 from bench.results.store import write_results
+from bench.site import ahead
 from bench.site.__main__ import main
 from bench.site.build import write_site
 from bench.site.folder import replaced
@@ -71,10 +72,24 @@ def test_pages_show_what_the_run_holds(site: Path) -> None:
 
 
 def test_same_inputs_same_bytes(site: Path, results: Path, run: Path, tmp_path: Path) -> None:
-    """A second writing gives the same files, byte for byte, and leaves nothing else in the folder."""
-    assert main(["--results", str(results), "--reports", str(run), "--out", str(tmp_path / "site")]) == 0
-    assert contents(tmp_path / "site") == contents(site)
-    assert [path.name for path in tmp_path.iterdir()] == ["site"]
+    """From what was made ahead come the same files, byte for byte, and nothing else in the folder."""
+    made, out = tmp_path / "ahead.json", tmp_path / "out" / "site"
+    assert ahead.main(["--results", str(results), "--out", str(made)]) == 0
+    given = ["--results", str(results), "--reports", str(run), "--ahead", str(made)]
+    assert main([*given, "--out", str(out)]) == 0
+    assert contents(out) == contents(site)
+    assert [path.name for path in out.parent.iterdir()] == ["site"]
+
+
+@pytest.mark.parametrize(("text", "reason"), [(None, "No such file"), ("{}", "not of this version")])
+def test_what_was_made_ahead_is_read_whole_or_refused(text: str | None, reason: str, tmp_path: Path) -> None:
+    """A file that is missing or another is named in one line, with the way out."""
+    path = tmp_path / "ahead.json"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=rf"ahead\.json: cannot be read \({reason}.*run again") as raised:
+        ahead.read_ahead(path)
+    assert "\n" not in str(raised.value)
 
 
 def test_site_is_small(site: Path) -> None:
