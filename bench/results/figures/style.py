@@ -78,21 +78,17 @@ def new_figure(
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write ``name``.svg, .pdf and .png by rename, without dates or versions in them.
-
-    The figure is laid out for the first and drawn alike in the others: that is half the work of each.
-    """
+    """Write ``name``.svg, .pdf and .png by rename, without dates or versions in them."""
     folder.mkdir(parents=True, exist_ok=True)
     layout = figure.get_layout_engine()
     for kind, metadata in _METADATA.items():
         path = folder / f"{name}.{kind}"
         partial = path.with_name(path.name + ".partial")
+        # Text is as wide in PDF as in SVG, so that one layout does for both; in PNG it is fitted to pixels.
+        figure.set_layout_engine(None if kind == "pdf" else layout)
         with lean_fonts():
             figure.savefig(partial, format=kind, metadata=metadata)
         partial.replace(path)
-        figure.set_layout_engine(None)
-    if layout:
-        figure.set_layout_engine(layout)
 
 
 def legend_above(figure: Figure, handles: Sequence[Any], columns: int | None = None) -> None:
