@@ -14,7 +14,7 @@ from bench.comparison.runs import read_run
 from bench.comparison.show import page, sections, verdict
 from bench.errors import UserError
 from bench.files import shown
-from bench.results.output import write_text
+from bench.results.text import write_text
 
 SHOWN, ON_PAGE = 20, 2_000
 """Rows of each kind that the terminal and the page list."""

@@ -15,8 +15,9 @@ import pandas as pd
 
 from bench.files import read_text
 from bench.results.fidelity_sets import FILE, read_sets, references
-from bench.results.output import markdown_text, write_text
+from bench.results.output import markdown_text
 from bench.results.published import PUBLISHED, read_figures
+from bench.results.text import write_text
 
 PAGE = PUBLISHED.parents[1] / "docs" / "fidelity.md"
 

@@ -16,8 +16,8 @@ from bench.errors import UserError
 from bench.experiments import canonical, read_profile, read_workload
 from bench.files import FileModel, load_yaml, read_text
 from bench.partitioners.parameters import Scalar
-from bench.results.output import write_text
 from bench.results.published import PUBLISHED
+from bench.results.text import write_text
 
 FILE = PUBLISHED.parent / "expected" / "fidelity.yaml"
 """The sets, with the rows that were used for fitting and the recorded bounds."""

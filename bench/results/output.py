@@ -9,19 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from bench.results.text import write_text
+
 LONG_TABLE_ROWS = 45
 """A LaTeX table longer than this breaks over pages."""
 
 MISSING = "–"
 """What Markdown, LaTeX and the page show where there is no value; CSV leaves the field empty."""
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write UTF-8 text by rename, so that nobody sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    partial.replace(path)
 
 
 def write_csv(table: pd.DataFrame, path: Path) -> None:

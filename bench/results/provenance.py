@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench.results.output import write_text
+from bench.results.text import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project's folder."""

@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.results.output import write_text
+from bench.results.text import write_text
 from bench.site.ahead import read_ahead
 from bench.site.build import write_site
 from bench.site.parts import Sources

@@ -16,9 +16,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from bench.errors import UserError
 from bench.results.frames import prepare
-from bench.results.output import write_text
 from bench.results.store import read_results
+from bench.results.text import write_text
 from bench.site.parts import Link, Page
+from bench.waste import collect_seldom
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path, default=Path("reports/results"), help="folder of *.parquet")
     parser.add_argument("--out", type=Path, default=Path("reports/site_ahead.json"), help="file to write")
     arguments = parser.parse_args(argv)
+    collect_seldom()
     ahead = make_ahead(prepare(read_results(arguments.results)))
     write_ahead(ahead, arguments.out)
     print(f"{len(ahead.plans)} pages of plans in {arguments.out}")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from bench.results.frames import prepare
-from bench.results.output import write_text
 from bench.results.store import read_results
+from bench.results.text import write_text
 from bench.site.ahead import Ahead, make_ahead
 from bench.site.baselines import baselines_section
 from bench.site.data import explore_script
