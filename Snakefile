@@ -294,6 +294,7 @@ rule tables:
         directory(f"{OUT}/tables"),
     log:
         f"{OUT}/logs/tables.log",
+    priority: 1  # figures and claims wait for it
     conda:
         "environment.yml"
     params:
@@ -375,6 +376,7 @@ rule site_ahead:
         f"{OUT}/site_ahead.json",
     log:
         f"{OUT}/logs/site_ahead.log",
+    priority: 1
     conda:
         "environment.yml"
     params:
