@@ -11,22 +11,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# What takes longer to import than all else, and is of no use here: grammars of addresses, which a notebook's
-# format has none of, and files on Hadoop. jsonschema and papermill go without where they are not installed.
-HIDDEN = [
-    name
-    for name in ("rfc3987_syntax", "pyarrow")
-    if sys.modules.setdefault(name, None) is None  # type: ignore[arg-type]
-]
+# Grammars of addresses, which a notebook's format has none of, take longer to make than all else to import;
+# jsonschema goes without them where they are not installed.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 from jupyter_client.kernelspec import NoSuchKernel  # noqa: E402
 from papermill import execute_notebook  # noqa: E402
 from papermill.exceptions import PapermillExecutionError  # noqa: E402
 
 from bench.errors import UserError  # noqa: E402
-
-for name in HIDDEN:
-    del sys.modules[name]
 
 
 def execute(notebook: Path, out: Path, parameters: Mapping[str, str]) -> None:

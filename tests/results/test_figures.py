@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
-import zlib
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from fontTools import subset
 
 from bench.results import provenance
 from bench.results.figures.fidelity import fidelity_figures
@@ -46,21 +43,13 @@ def test_figures_have_the_same_bytes_each_time(results: Path, reports: Path, tmp
         assert path.read_bytes() == (reports / "figures" / path.name).read_bytes()
 
 
-def test_saving_leaves_a_figure_and_matplotlib_as_they_were(tmp_path: Path) -> None:
-    """A saved figure is laid out again when it changes; its fonts have glyphs and no tables of kerning."""
-    usual = subset.load_font
+def test_saving_leaves_a_figure_as_it_was(tmp_path: Path) -> None:
+    """A saved figure is laid out again when it changes."""
     with house_style():
         figure, _ = new_figure(2)
         layout = figure.get_layout_engine()
         save(figure, tmp_path, "empty")
     assert figure.get_layout_engine() is layout is not None
-    assert subset.load_font is usual
-    pdf = (tmp_path / "empty.pdf").read_bytes()
-    streams = re.findall(rb"stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
-    plain = [zlib.decompress(stream) for stream in streams]
-    fonts = [text for text in plain if text.startswith(b"\x00\x01\x00\x00")]
-    assert fonts
-    assert all(b"glyf" in text and b"GPOS" not in text and b"kern" not in text for text in fonts)
 
 
 @pytest.mark.filterwarnings("error")

@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from bench.results.figures.colors import BLACK, STRATEGY_COLORS
-from bench.results.figures.fonts import lean_fonts
 
 WIDTH = 7.2
 """Inches: a two-column page."""
@@ -86,8 +85,7 @@ def save(figure: Figure, folder: Path, name: str) -> None:
         partial = path.with_name(path.name + ".partial")
         # Text is as wide in PDF as in SVG, so that one layout does for both; in PNG it is fitted to pixels.
         figure.set_layout_engine(None if kind == "pdf" else layout)
-        with lean_fonts():
-            figure.savefig(partial, format=kind, metadata=metadata)
+        figure.savefig(partial, format=kind, metadata=metadata)
         partial.replace(path)
 
 
