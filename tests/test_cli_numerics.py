@@ -50,13 +50,13 @@ def test_numerics_of_a_wrong_plan(
     from bench.numerics import numbers
 
     def swapped(self: numbers.Numbers, layer: object, product: object, rows: object, cols: object) -> object:
-        values = weights(self, layer, product, rows, cols)  # type: ignore[arg-type]
+        values = block(self, layer, product, rows, cols)  # type: ignore[arg-type]
         return values if rows[0] == 0 else values[::-1]  # type: ignore[index]
 
     path = tmp_path / "plan.json"
     bench(capsys, monkeypatch, *ONE_POINT, "--save-plan", str(path))
-    weights = numbers.Numbers.weights
-    monkeypatch.setattr(numbers.Numbers, "weights", swapped)
+    block = numbers.Numbers.block
+    monkeypatch.setattr(numbers.Numbers, "block", swapped)
     from bench.numerics import check
 
     check._verdict.cache_clear()
