@@ -47,7 +47,8 @@ THROUGH_SLURM = (
 # Each job starts Snakemake twice: a few of several shards, where a cluster would have one a shard.
 TOGETHER = (
     *("--groups", "evaluate=shards", "accuracy=report", "collect=report", "tables=report"),
-    *("figures=report", "provenance=report", "site=report", "--group-components", "shards=3"),
+    *("figures=report", "provenance=report", "site_ahead=report", "site=report"),
+    *("--group-components", "shards=3"),
     *("--set-resources", "evaluate:gres=fpga:1"),
 )
 # A node has one board, so one job at a time.
