@@ -28,6 +28,9 @@ class DeviceRefused(Exception):
 class Loaded:
     """An image on its device. ``weights`` and tables stay there; ``memory`` is written before each run.
 
+    ``side_by_side``: the queues of `matrix` and of `run`, kernels that work at the same time. They serve all
+    runs, so that a kernel does not start before it has ended in the run before: two of `matrix` would
+    read the same channel.
     ``build_s``, ``load_s``: what building the kernels and writing the buffers took.
     """
 
@@ -35,6 +38,7 @@ class Loaded:
     context: Any
     program: Any
     queue: Any
+    side_by_side: tuple[Any, Any]
     memory: Any
     units: Any
     weights: Any
@@ -68,7 +72,7 @@ class Loaded:
     def start(self) -> list[Any]:
         """Start all phases over channels, no host in between; events of the kernel of instructions."""
         image = self.assignment.image
-        matrix, run = self._queue(), self._queue()
+        matrix, run = self.side_by_side
         events = []
         for code, phase in zip(self.codes, image.phases, strict=True):
             self._task(matrix, "matrix", self.weights, self.parts)
@@ -82,12 +86,6 @@ class Loaded:
         event = cl.enqueue_nd_range_kernel(queue, kernel, (1,), (1,))
         queue.flush()
         return event
-
-    def _queue(self) -> Any:
-        """A queue of its own for each kernel, since all run at the same time."""
-        return cl.CommandQueue(
-            self.context, self.queue.device, properties=cl.command_queue_properties.PROFILING_ENABLE
-        )
 
 
 def load(assignment: Assignment) -> Loaded:
@@ -117,7 +115,9 @@ def load(assignment: Assignment) -> Loaded:
     started = time.perf_counter()
     program = _build(context, assignment)
     build_s = time.perf_counter() - started
-    queue = cl.CommandQueue(context, properties=cl.command_queue_properties.PROFILING_ENABLE)
+    queue, matrix, run = (
+        cl.CommandQueue(context, properties=cl.command_queue_properties.PROFILING_ENABLE) for _ in range(3)
+    )
     memory = _buffer(context, image.memory, cl.mem_flags.READ_WRITE)
     units, weights, parts = (_buffer(context, table) for table in (image.units, image.weights, image.parts))
     vectors = cl.Buffer(context, cl.mem_flags.READ_WRITE, max(1, image.batch * image.vector_file))
@@ -126,7 +126,19 @@ def load(assignment: Assignment) -> Loaded:
     queue.finish()
     load_s = time.perf_counter() - started - build_s
     return Loaded(
-        assignment, context, program, queue, memory, units, weights, parts, vectors, codes, build_s, load_s
+        assignment,
+        context,
+        program,
+        queue,
+        (matrix, run),
+        memory,
+        units,
+        weights,
+        parts,
+        vectors,
+        codes,
+        build_s,
+        load_s,
     )
 
 
