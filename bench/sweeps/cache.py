@@ -57,11 +57,12 @@ def _read(segment: Path, wanted: set[bytes], say: Say) -> dict[bytes, Row]:
             say(f"cache: {segment} is damaged (its content has another hash than its name); left out")
             return {}
         source = pa.BufferReader(content)
-        keys = pq.read_table(source, columns=["key"]).column("key")
+        # small files: threads take longer to start and to end than they save
+        keys = pq.read_table(source, columns=["key"], use_threads=False).column("key")
         present = pc.is_in(keys, pa.array(list(wanted), pa.binary(16)))
         if not pc.any(present).as_py():
             return {}
-        table = pq.read_table(source).filter(present)
+        table = pq.read_table(source, use_threads=False).filter(present)
     except (OSError, pa.ArrowException) as error:
         say(f"cache: {segment} cannot be read ({error}); left out")
         return {}
