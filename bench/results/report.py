@@ -16,6 +16,7 @@ from bench.results.fidelity import write_fidelity
 from bench.results.paper import write_paper
 from bench.results.studies import write_studies
 from bench.results.tables import write_tables
+from bench.sealed import read_sealed
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--stored", type=Path, default=STORED, help="what `bench baseline` wrote")
     arguments = parser.parse_args(argv)
     results, out = arguments.results, arguments.out
+    for path in filter(None, (arguments.accuracy, arguments.boards)):
+        read_sealed(path)  # a mistake is said before any table is written
     write_tables(results, out, arguments.accuracy)
     write_paper(results, out)
     write_studies(results, out)
